@@ -1,0 +1,57 @@
+/* consensus.h: the interface that consensus code fills in to hear from a
+ * node. */
+#ifndef HS2N_CONSENSUS_H
+#define HS2N_CONSENSUS_H
+
+#include <hs2net/msg.h>
+#include <hs2net/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum hs2n_peer_state {
+  HS2N_PEER_UP = 1,   /* connected: both hellos accepted */
+  HS2N_PEER_WRITABLE, /* room again after HS2N_ERR_FULL */
+  HS2N_PEER_DOWN,     /* connection or dial ended, see reason; dialling goes
+                         on and unacknowledged messages are kept */
+  HS2N_PEER_BANNED,
+  HS2N_PEER_GONE, /* left the last live epoch; the handle is dead after
+                     this call */
+};
+
+/* Methods of the consensus code.  A node calls them on its owner thread,
+ * last in an entry, when its own state is consistent: a method may call any
+ * function of the node except hs2n_node_free.  None of them is called from
+ * inside a function of section "down" of node.h.  A NULL method means "not
+ * interested"; a message then counts as IGNOREd.
+ *
+ * Growth: new methods are appended; struct_size says what the caller was
+ * compiled with. */
+struct hs2n_consensus {
+  size_t struct_size; /* sizeof(struct hs2n_consensus) */
+  void *self;         /* first argument of each method */
+
+  /* At most once per (sender, incarnation, id); FIFO per (peer, lane).
+   * msg and its body are borrowed until return; hs2n_buf_ref keeps the body.
+   * After HS2N_LATER an hs2n_judge with the same from and id must follow. */
+  enum hs2n_verdict (*on_message)(void *self, struct hs2n_peer from,
+                                  struct hs2n_msg_id id,
+                                  const struct hs2n_msg *msg);
+
+  /* Exactly once for every accepted send that asked for a tag. */
+  void (*on_done)(void *self, struct hs2n_tag tag,
+                  const struct hs2n_done *done);
+
+  void (*on_peer)(void *self, struct hs2n_peer peer, enum hs2n_peer_state state,
+                  enum hs2n_reason reason);
+};
+
+#define HS2N_CONSENSUS_INIT \
+  { .struct_size = sizeof(struct hs2n_consensus) }
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HS2N_CONSENSUS_H */

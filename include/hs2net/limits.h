@@ -1,0 +1,123 @@
+/* limits.h: every capacity of a node, in one struct.
+ *
+ * Whatever a node holds is allocated when it is made or counted against one
+ * of these numbers, so hs2n_limits_memory can say before the start what it
+ * can ever need, and no peer can take what belongs to another. */
+#ifndef HS2N_LIMITS_H
+#define HS2N_LIMITS_H
+
+#include <hs2net/api.h>
+#include <hs2net/msg.h>
+#include <hs2net/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* X(type, field, default, min, max, unit and meaning).  Append only. */
+#define HS2N_LIMITS_LIST(X)                                                    \
+  /* peers and connections */                                                  \
+  X(uint32_t, peers_max, 128, 1, 4096, "members of all live epochs")           \
+  X(uint32_t, epochs_max, 4, 2, 16, "epochs live at once")                     \
+  X(uint32_t, addrs_per_peer_max, 4, 1, 16, "addresses of a member")           \
+  X(uint32_t, half_open_max, 512, 1, 65536,                                    \
+    "incoming handshakes at once, address validated")                          \
+  X(uint32_t, half_open_free_max, 64, 0, 65536,                                \
+    "incoming handshakes at once before Retry is asked for")                   \
+  X(uint32_t, new_per_source_per_s, 10, 1, 100000,                             \
+    "new connections a second from one IPv4 address or IPv6 /64")              \
+  X(uint32_t, new_per_source_burst, 20, 1, 100000, "the same, burst")          \
+  X(uint32_t, stateless_per_s, 100, 0, 100000,                                 \
+    "Version Negotiation, Retry, close and reset answers a second, each kind") \
+  /* time */                                                                   \
+  X(uint32_t, handshake_ms, 5000, 100, 60000, "ms, dial or accept until UP")   \
+  X(uint32_t, idle_ms, 10000, 200, 600000, "ms of silence until DOWN")         \
+  X(uint32_t, keep_alive_ms, 2500, 50, 300000, "ms of silence until a PING")   \
+  X(uint32_t, backoff_min_ms, 250, 1, 60000, "ms, first pause between dials")  \
+  X(uint32_t, backoff_max_ms, 30000, 1, 600000, "ms, longest pause")           \
+  X(uint32_t, busy_pause_ms, 10, 1, 10000, "ms, pause after a BUSY verdict")   \
+  X(uint32_t, drain_ms, 1000, 0, 60000,                                        \
+    "ms that hs2n_node_stop waits for queued messages")                        \
+  /* receiving, per peer */                                                    \
+  X(uint32_t, rx_window_bytes, 2u << 20, 65536, 64u << 20,                     \
+    "bytes, QUIC connection flow-control window")                              \
+  X(uint32_t, rx_stream_window_bytes, 1u << 20, 16384, 64u << 20,              \
+    "bytes, QUIC stream flow-control window")                                  \
+  X(uint32_t, rx_held_bytes, 2u << 20, 65536, 256u << 20,                      \
+    "bytes delivered or ready, and not yet released by the application")       \
+  X(uint32_t, rx_later_max, 1024, 16, 1024, "LATER verdicts open per lane")    \
+  /* sending, per peer */                                                      \
+  X(uint32_t, tx_queue_msgs_max, 1024, 16, 65536,                              \
+    "messages queued or not yet acknowledged, per peer and lane")              \
+  X(uint32_t, tx_queue_bytes_max, 8u << 20, 65536, 1u << 30,                   \
+    "bytes of bodies queued or not yet acknowledged, per peer")                \
+  X(uint32_t, tags_max, 4096, 16, 1u << 20, "tagged sends open, per node")     \
+  X(uint32_t, large_body_bytes, 65536, 4096, 1u << 20,                         \
+    "bytes above which a body gets a stream of its own")                       \
+  /* the node */                                                               \
+  X(uint32_t, events_max, 4096, 64, 1u << 20, "events ready for upcalls")      \
+  X(uint32_t, posts_max, 1024, 1, 1u << 20, "calls queued by hs2n_post")       \
+  X(uint64_t, memory_max_bytes, 0, 0, UINT64_MAX,                              \
+    "bytes, refuse to start above; 0: no such check")
+
+struct hs2n_limits {
+  size_t struct_size;
+#define X(type, field, def, min, max, text) type field;
+  HS2N_LIMITS_LIST(X)
+#undef X
+};
+
+/**
+ * Fills in the defaults.
+ *
+ * Thread: any.
+ *
+ * \param out  written whole, struct_size included.
+ */
+HS2N_API void hs2n_limits_default(struct hs2n_limits *out);
+
+/**
+ * Checks every field against its range, and the rules between fields.
+ *
+ * Thread: any.
+ *
+ * \param limits     not NULL.
+ * \param out_field  receives the name of the first bad field (a static
+ *                   string); may be NULL.
+ * \return HS2N_OK, HS2N_ERR_INVALID or HS2N_ERR_VERSION.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_limits_check(const struct hs2n_limits *limits,
+                                               const char **out_field);
+
+/* Where the worst case goes, in bytes. */
+struct hs2n_memory {
+  size_t struct_size;
+  uint64_t node_bytes;      /* tables and lists of the node itself */
+  uint64_t per_peer_bytes;  /* one connected member: connection, TLS, windows,
+                               queues, reassembly */
+  uint64_t strangers_bytes; /* handshakes of everybody else */
+  uint64_t total_bytes;     /* node + peers_max * per_peer + strangers */
+};
+
+/**
+ * Computes the worst-case memory of a node from its limits and types.
+ * A node never asks its hs2n_mem for more than total_bytes at once; bodies
+ * that the application sends are counted by tx_queue_bytes_max once per peer
+ * although a broadcast shares them.
+ *
+ * Thread: any.
+ *
+ * \param limits   passed hs2n_limits_check.
+ * \param types    the declared message types.
+ * \param types_n  how many.
+ * \param out      struct_size set by the caller.
+ */
+HS2N_API void hs2n_limits_memory(const struct hs2n_limits *limits,
+                                 const struct hs2n_type *types, size_t types_n,
+                                 struct hs2n_memory *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HS2N_LIMITS_H */

@@ -1,0 +1,220 @@
+/* msg.h: what is sent: bodies, types, lanes, and how a send ends. */
+#ifndef HS2N_MSG_H
+#define HS2N_MSG_H
+
+#include <hs2net/api.h>
+#include <hs2net/error.h>
+#include <hs2net/mem.h>
+#include <hs2net/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Lanes in strict order: nothing of a lower lane leaves while a higher one
+ * has something to send.  FIFO inside a lane and peer; no order between
+ * lanes. */
+enum hs2n_lane {
+  HS2N_LANE_CONTROL = 0, /* new-view, timeouts, recovery */
+  HS2N_LANE_VOTE,
+  HS2N_LANE_CERT,
+  HS2N_LANE_PROPOSAL,
+  HS2N_LANE_SYNC, /* block catch-up */
+  HS2N_LANE_BULK, /* transactions, snapshots */
+};
+#define HS2N_LANES 6
+
+#define HS2N_TYPES_MAX 64
+#define HS2N_BODY_MAX (64u << 20) /* hard ceiling of any body, bytes */
+
+/* A kind of message, declared when a node is made.  Both ends of a
+ * connection declare the same types. */
+struct hs2n_type {
+  uint8_t id; /* 0..HS2N_TYPES_MAX-1, unique */
+  enum hs2n_lane lane;
+  uint32_t size_max; /* bytes of body, 0..HS2N_BODY_MAX, inclusive */
+  const char *name;  /* for logs and metrics; borrowed, static */
+};
+
+/* A refcounted, immutable body.  Not atomic: the owner thread of the node
+ * (or whoever made it, before it is sent) counts.  A broadcast to n peers
+ * holds n references and one copy. */
+struct hs2n_buf;
+
+/* Called once when the last reference of a wrapped body goes. */
+typedef void (*hs2n_release_fn)(void *user_data, const uint8_t *data,
+                                size_t len);
+
+/**
+ * A body with a copy of bytes.
+ *
+ * Thread: owner of the node it will be sent with.  Callback-safe: yes.
+ *
+ * \param out_buf  set on success, with one reference for the caller.
+ * \param mem      borrowed until the last reference goes.
+ * \param bytes    copied; at most HS2N_BODY_MAX.
+ * \return HS2N_OK, HS2N_ERR_TOO_BIG or HS2N_ERR_NO_MEMORY.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_buf_new(struct hs2n_buf **out_buf,
+                                          const struct hs2n_mem *mem,
+                                          struct hs2n_span bytes);
+
+/**
+ * A body of len bytes for the caller to fill, before its first use.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param out_buf   set on success, with one reference for the caller.
+ * \param mem       borrowed until the last reference goes.
+ * \param len       0..HS2N_BODY_MAX.
+ * \param out_data  where to write; the content is unspecified at first.
+ * \return HS2N_OK, HS2N_ERR_TOO_BIG or HS2N_ERR_NO_MEMORY.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_buf_alloc(struct hs2n_buf **out_buf,
+                                            const struct hs2n_mem *mem,
+                                            size_t len, uint8_t **out_data);
+
+/**
+ * A body over the caller's own memory: no copy is ever made of it.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param out_buf    set on success, with one reference for the caller.
+ * \param mem        for the small header; borrowed as above.
+ * \param bytes      must stay unchanged until release is called.
+ * \param release    may be NULL when the memory is static.
+ * \param user_data  passed to release.
+ * \return HS2N_OK, HS2N_ERR_TOO_BIG or HS2N_ERR_NO_MEMORY (release is not
+ *         called then).
+ */
+HS2N_API HS2N_MUST_CHECK int
+hs2n_buf_wrap(struct hs2n_buf **out_buf, const struct hs2n_mem *mem,
+              struct hs2n_span bytes, hs2n_release_fn release, void *user_data);
+
+/**
+ * Takes one more reference.  Of a received body this is what keeps it beyond
+ * the callback, and keeps the sender's credit back meanwhile.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param buf  not NULL.
+ * \return buf.
+ */
+HS2N_API struct hs2n_buf *hs2n_buf_ref(struct hs2n_buf *buf);
+
+/**
+ * Drops one reference; the last one frees.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param buf  may be NULL.
+ */
+HS2N_API void hs2n_buf_unref(struct hs2n_buf *buf);
+
+/**
+ * The bytes of a body, borrowed while the caller holds a reference.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param buf  not NULL.
+ */
+HS2N_API struct hs2n_span hs2n_buf_span(const struct hs2n_buf *buf);
+
+enum hs2n_msg_flag {
+  /* Asks for a completion when every receiver's application took it. */
+  HS2N_MSG_ACK = 1u << 0,
+  /* Completes at the first instant at which the acknowledged weight reaches
+   * quorum_weight. */
+  HS2N_MSG_QUORUM = 1u << 1,
+  /* Dies when hs2n_enter_view passes its view. */
+  HS2N_MSG_VIEW_BOUND = 1u << 2,
+};
+
+/* A message, sent or received.  On send every field is the caller's; on
+ * receipt deadline and quorum_weight are 0 and flags are the sender's
+ * VIEW_BOUND alone. */
+struct hs2n_msg {
+  uint8_t type;   /* a declared hs2n_type.id */
+  uint32_t flags; /* of enum hs2n_msg_flag */
+  uint64_t view;
+  hs2n_time deadline;     /* absolute; 0: none */
+  uint64_t quorum_weight; /* with HS2N_MSG_QUORUM */
+  struct hs2n_buf *body;  /* may be NULL: empty */
+};
+
+/* Where a message goes. */
+enum hs2n_dst_kind {
+  HS2N_DST_PEER,  /* one peer */
+  HS2N_DST_SOME,  /* the listed peers, each once */
+  HS2N_DST_EPOCH, /* every member of an epoch but this node */
+};
+struct hs2n_dst {
+  enum hs2n_dst_kind kind;
+  struct hs2n_peer peer;         /* HS2N_DST_PEER */
+  const struct hs2n_peer *peers; /* HS2N_DST_SOME; borrowed for the call */
+  size_t count;                  /* HS2N_DST_SOME, >= 1 */
+  uint64_t epoch;                /* HS2N_DST_EPOCH */
+};
+
+/* How a tagged send ended.  Append only. */
+enum hs2n_outcome {
+  HS2N_DONE_ACKED = 1, /* every receiver's application took it */
+  HS2N_DONE_QUORUM,    /* receivers of at least quorum_weight took it */
+  HS2N_DONE_EXPIRED,   /* deadline passed first */
+  HS2N_DONE_CANCELLED, /* by hs2n_cancel, by a newer view, or by node shutdown
+                        */
+  HS2N_DONE_REFUSED,   /* a receiver refused it, see reason */
+  HS2N_DONE_PEER_GONE, /* a receiver left the last live committee */
+};
+
+struct hs2n_done {
+  size_t struct_size;
+  enum hs2n_outcome outcome; /* of several causes, the first that made ACKED
+                                or QUORUM unreachable */
+  enum hs2n_reason reason;   /* of HS2N_DONE_REFUSED */
+  uint64_t acked_weight;
+  const struct hs2n_peer *acked; /* who acknowledged; borrowed */
+  size_t acked_count;
+};
+
+/* What the application made of a received message. */
+enum hs2n_verdict {
+  HS2N_ACCEPT = 1, /* taken: acknowledge */
+  HS2N_IGNORE,     /* stale or known: acknowledge */
+  HS2N_REJECT,     /* wrong: refuse it, and blame the sender */
+  HS2N_LATER,      /* hs2n_judge will follow */
+  HS2N_BUSY,       /* no room now: the sender tries again after a pause */
+};
+
+/* Identifies a received message for hs2n_judge. */
+struct hs2n_msg_id {
+  uint64_t incarnation; /* of the sender */
+  uint64_t seq;         /* per lane, from 1 */
+  uint8_t lane;
+};
+
+/**
+ * Names for logs.
+ *
+ * Thread: any.  Callback-safe: yes.
+ *
+ * \param outcome  of enum hs2n_outcome.
+ * \return a static string such as "ACKED", never NULL.
+ */
+HS2N_API const char *hs2n_outcome_name(enum hs2n_outcome outcome);
+
+/**
+ * Names for logs.
+ *
+ * Thread: any.  Callback-safe: yes.
+ *
+ * \param lane  0..HS2N_LANES-1.
+ * \return a static string such as "PROPOSAL", never NULL.
+ */
+HS2N_API const char *hs2n_lane_name(enum hs2n_lane lane);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HS2N_MSG_H */

@@ -1,0 +1,512 @@
+/* node.h: one replica's network, without any I/O.
+ *
+ * A node never opens a socket, reads a clock or starts a thread.  Datagrams
+ * and time come in as arguments, datagrams and a deadline come out; io.h is
+ * the ready-made driver, and a simulator can be another.
+ *
+ * One thread at a time owns a node; hs2n_post is the one call for others. */
+#ifndef HS2N_NODE_H
+#define HS2N_NODE_H
+
+#include <hs2net/api.h>
+#include <hs2net/consensus.h>
+#include <hs2net/error.h>
+#include <hs2net/identity.h>
+#include <hs2net/limits.h>
+#include <hs2net/mem.h>
+#include <hs2net/msg.h>
+#include <hs2net/types.h>
+#include <stdbool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct hs2n_node;
+
+/* ---- configuration ---------------------------------------------------- */
+
+enum hs2n_log_level {
+  HS2N_LOG_ERROR = 1, /* something is lost or can't go on */
+  HS2N_LOG_WARN,      /* an operator should look */
+  HS2N_LOG_INFO,      /* peers come and go */
+  HS2N_LOG_DEBUG,
+};
+
+/* One line a call: event is a stable id such as "peer.up", text is
+ * key=value pairs for people.  Both are borrowed. */
+typedef void (*hs2n_log_fn)(void *user_data, enum hs2n_log_level level,
+                            const char *event, const char *text);
+
+enum hs2n_congestion {
+  HS2N_CONGESTION_BBR = 0, /* the default: loss does not starve votes */
+  HS2N_CONGESTION_CUBIC,
+};
+
+#define HS2N_CHAIN_ID_MAX 64
+#define HS2N_RESET_KEY_LEN 32
+
+/* Pointers are borrowed for the call of hs2n_node_new unless marked "kept",
+ * which must outlive the node.  Start from hs2n_config_default. */
+struct hs2n_config {
+  size_t struct_size;
+  const struct hs2n_mem *mem;           /* kept */
+  const struct hs2n_identity *identity; /* kept */
+  const char *chain_id; /* 1..HS2N_CHAIN_ID_MAX of a-z 0-9 - . */
+  /* Larger at each start of this identity, such as the wall clock in
+   * nanoseconds: tells peers that acknowledgements and sequence numbers of
+   * an earlier process are void. */
+  uint64_t incarnation;
+  const struct hs2n_type *types; /* copied */
+  size_t types_n;
+  struct hs2n_limits limits;
+  struct hs2n_consensus consensus;
+  hs2n_rand_fn rand; /* secrets; kept */
+  void *rand_data;
+  uint64_t seed; /* jitter; a simulation is a function of its seeds */
+  /* Derives stateless-reset tokens (RFC 9000, 10.3) and Retry tokens: the
+   * same bytes at each start of this identity let peers see at once that an
+   * old connection is dead.  All zero: drawn from rand. */
+  uint8_t reset_key[HS2N_RESET_KEY_LEN];
+  struct hs2n_addr local; /* of the socket, for the path of datagrams */
+  /* Wall clock at `now` of hs2n_node_new, seconds since 1970; only compared
+   * with the dates of certificates. */
+  int64_t unix_time_s;
+  enum hs2n_congestion congestion;
+  uint32_t udp_payload_max; /* bytes of a datagram sent, 1200..65507; 0: 1452.
+                               Larger than the path's MTU never arrives. */
+  hs2n_log_fn log;          /* may be NULL; kept */
+  void *log_data;
+};
+
+/**
+ * Fills in what has a default: limits, congestion, memory of the C library.
+ *
+ * Thread: any.
+ *
+ * \param out  written whole, struct_size included.
+ */
+HS2N_API void hs2n_config_default(struct hs2n_config *out);
+
+/* A validator, as the consensus code knows it. */
+struct hs2n_member {
+  struct hs2n_key key;
+  uint64_t weight;               /* voting power, >= 1 */
+  const struct hs2n_addr *addrs; /* tried in turn; may be NULL with n 0: the
+                                    member dials us */
+  size_t addrs_n;
+};
+
+/* ---- life ------------------------------------------------------------- */
+
+/**
+ * Makes a node.  It has no members yet and talks to nobody.
+ *
+ * Thread: any; the caller becomes the owner.
+ *
+ * \param out_node   set on success; free with hs2n_node_free.
+ * \param config     see struct hs2n_config.
+ * \param now        the owner's monotonic clock.
+ * \param out_field  receives the name of the bad field with
+ *                   HS2N_ERR_INVALID, a static string; may be NULL.
+ * \return HS2N_OK, HS2N_ERR_INVALID, HS2N_ERR_VERSION, HS2N_ERR_NO_MEMORY,
+ *         HS2N_ERR_TOO_BIG (worst case above limits.memory_max_bytes),
+ *         HS2N_ERR_RANDOM or HS2N_ERR_CRYPTO.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_node_new(struct hs2n_node **out_node,
+                                           const struct hs2n_config *config,
+                                           hs2n_time now,
+                                           const char **out_field);
+
+/**
+ * Frees a node at once.  Open tags get no completion any more, peers notice
+ * by their idle time; call hs2n_node_stop first to end in order.
+ *
+ * Thread: owner.  Callback-safe: no.
+ *
+ * \param node  may be NULL.
+ */
+HS2N_API void hs2n_node_free(struct hs2n_node *node);
+
+/**
+ * Begins to end: no send is accepted any more, what is queued goes out for
+ * at most limits.drain_ms, then connections close with SHUTDOWN and open
+ * tags complete as CANCELLED.  Drive the node until hs2n_node_stopped.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node  not NULL.
+ * \param now   the owner's clock.
+ */
+HS2N_API void hs2n_node_stop(struct hs2n_node *node, hs2n_time now);
+
+/**
+ * Whether hs2n_node_stop has run its course and all datagrams were taken.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node  not NULL.
+ */
+HS2N_API bool hs2n_node_stopped(const struct hs2n_node *node);
+
+/* ---- driving ---------------------------------------------------------- */
+
+enum hs2n_ecn { /* RFC 3168 code points, as in the IP header */
+                HS2N_ECN_NOT_ECT = 0,
+                HS2N_ECN_ECT_1 = 1,
+                HS2N_ECN_ECT_0 = 2,
+                HS2N_ECN_CE = 3,
+};
+
+/* Datagrams that came in.  With UDP_GRO several of one sender arrive in one
+ * piece: segment_len is then the length of each but the last. */
+struct hs2n_rx {
+  struct hs2n_addr local;
+  struct hs2n_addr remote;
+  uint8_t ecn; /* enum hs2n_ecn */
+  const uint8_t *data;
+  size_t len;
+  size_t segment_len; /* 0: one datagram */
+};
+
+/* Datagrams to send: one, or several of segment_len bytes (the last may be
+ * shorter) to one address, fit for UDP_SEGMENT. */
+struct hs2n_tx {
+  struct hs2n_addr local;
+  struct hs2n_addr remote;
+  uint8_t ecn;
+  uint8_t *data;      /* the caller's memory, capacity bytes */
+  size_t capacity;    /* >= 65507 to allow full batches, never below 1500 */
+  size_t len;         /* written by hs2n_node_poll_tx */
+  size_t segment_len; /* written; equals len for a single datagram */
+};
+
+/**
+ * Takes datagrams that came in and makes the upcalls they cause.
+ *
+ * Thread: owner.  Callback-safe: no.
+ *
+ * \param node  not NULL.
+ * \param rx    n entries; data is borrowed for the call.
+ * \param n     how many.
+ * \param now   the owner's clock, read once for the batch.
+ */
+HS2N_API void hs2n_node_recv(struct hs2n_node *node, const struct hs2n_rx *rx,
+                             size_t n, hs2n_time now);
+
+/**
+ * Runs the timers that are due and makes the upcalls they cause.
+ *
+ * Thread: owner.  Callback-safe: no.
+ *
+ * \param node  not NULL.
+ * \param now   the owner's clock.
+ */
+HS2N_API void hs2n_node_tick(struct hs2n_node *node, hs2n_time now);
+
+/**
+ * When hs2n_node_tick must be called next; may lie in the past, and is
+ * HS2N_TIME_NEVER when nothing waits.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node  not NULL.
+ */
+HS2N_API hs2n_time hs2n_node_deadline(const struct hs2n_node *node);
+
+/**
+ * Writes datagrams to send, highest lane first.  Call it after each recv,
+ * tick or call from above until it returns 0.
+ *
+ * Thread: owner.  Callback-safe: no.
+ *
+ * \param node  not NULL.
+ * \param tx    n entries with data and capacity set by the caller.
+ * \param n     how many, >= 1.
+ * \param now   the owner's clock.
+ * \return how many entries were written, 0..n.
+ */
+HS2N_API size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx,
+                                  size_t n, hs2n_time now);
+
+/**
+ * Has a function called by the owner thread, in its next recv or tick.
+ * The one call for other threads.
+ *
+ * Thread: any.  Callback-safe: yes.
+ *
+ * \param node  not NULL, alive.
+ * \param fn    runs on the owner thread and may call any function of the
+ *              node except hs2n_node_free.
+ * \param arg   passed to fn.
+ * \return HS2N_OK, HS2N_ERR_FULL (limits.posts_max wait) or HS2N_ERR_CLOSED.
+ */
+HS2N_API HS2N_MUST_CHECK int
+hs2n_post(struct hs2n_node *node, void (*fn)(struct hs2n_node *node, void *arg),
+          void *arg);
+
+/**
+ * Has a function called after each hs2n_post, on the posting thread, so that
+ * a driver can wake its loop.
+ *
+ * Thread: owner, before any post.
+ *
+ * \param node  not NULL.
+ * \param wake  may be NULL.
+ * \param arg   passed to wake.
+ */
+HS2N_API void hs2n_node_on_post(struct hs2n_node *node, void (*wake)(void *arg),
+                                void *arg);
+
+/* ---- down: what consensus code calls; none blocks, none calls up ------- */
+
+/**
+ * Names the members of an epoch.  This node itself may be among them.
+ * Several epochs may be live; a connection is shared by all of them.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node        not NULL.
+ * \param epoch       new, or one already live with the very same keys.
+ * \param members     copied.
+ * \param n           1..limits.peers_max.
+ * \param drop_below  epochs below this number end; peers that no live epoch
+ *                    names any more become GONE.
+ * \return HS2N_OK, HS2N_ERR_INVALID (two members with one key, weight 0 or
+ *         a sum above 2^63, drop_below > epoch), HS2N_ERR_FULL (peers_max or
+ *         epochs_max), HS2N_ERR_NO_MEMORY or HS2N_ERR_CLOSED.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_set_members(struct hs2n_node *node,
+                                              uint64_t epoch,
+                                              const struct hs2n_member *members,
+                                              size_t n, uint64_t drop_below);
+
+/**
+ * The handle of a member of any live epoch.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node      not NULL.
+ * \param id        see hs2n_key_peer_id.
+ * \param out_peer  set on success.
+ * \return HS2N_OK or HS2N_ERR_NO_PEER (also for this node's own id).
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_peer_find(const struct hs2n_node *node,
+                                            const struct hs2n_peer_id *id,
+                                            struct hs2n_peer *out_peer);
+
+/**
+ * Sends a message to one, some or all, and takes one reference of the body
+ * on success.  What is accepted is delivered at least once to the transport
+ * and at most once to each receiver's application, across reconnects, until
+ * it is acknowledged, expires, is cancelled or its view ends.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node     not NULL.
+ * \param dst      see struct hs2n_dst.
+ * \param msg      copied but for the body.
+ * \param out_tag  not NULL: asks for one on_done, and receives its tag.
+ *                 HS2N_MSG_ACK or HS2N_MSG_QUORUM must be set with it.
+ * \return HS2N_OK or
+ *         HS2N_ERR_INVALID   undeclared type, unknown flag, empty dst
+ *         HS2N_ERR_TOO_BIG   body above the type's size_max
+ *         HS2N_ERR_NO_PEER   a handle or epoch is not live
+ *         HS2N_ERR_STALE     VIEW_BOUND and view below the current one, or
+ *                            deadline not in the future
+ *         HS2N_ERR_FULL      one of the receivers' budgets is used up;
+ *                            nothing was queued for any of them, and
+ *                            on_peer(WRITABLE) follows for that one
+ *         HS2N_ERR_NO_MEMORY, HS2N_ERR_CLOSED
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_send(struct hs2n_node *node,
+                                       const struct hs2n_dst *dst,
+                                       const struct hs2n_msg *msg,
+                                       struct hs2n_tag *out_tag);
+
+/**
+ * Ends a tagged send early: what is still queued is dropped, and its on_done
+ * says CANCELLED.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node  not NULL.
+ * \param tag   of an open send.
+ * \return HS2N_OK, or HS2N_ERR_STATE when it has already ended.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_cancel(struct hs2n_node *node,
+                                         struct hs2n_tag tag);
+
+/**
+ * Enters a view: VIEW_BOUND messages of older views end, wherever they wait.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node          not NULL.
+ * \param view          not below the current one.
+ * \param next_leaders  peers that lead this and the next views, in order;
+ *                      may be NULL with n 0.
+ * \param n             how many.
+ * \return HS2N_OK, HS2N_ERR_STALE or HS2N_ERR_NO_PEER.
+ */
+HS2N_API HS2N_MUST_CHECK int
+hs2n_enter_view(struct hs2n_node *node, uint64_t view,
+                const struct hs2n_peer *next_leaders, size_t n);
+
+/**
+ * Gives the verdict of a message for which on_message said HS2N_LATER.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node     not NULL.
+ * \param from     as given to on_message.
+ * \param id       as given to on_message.
+ * \param verdict  any but HS2N_LATER and HS2N_BUSY.
+ * \param cost_ns  CPU time that the judgement took, nanoseconds; 0: unknown.
+ * \return HS2N_OK, HS2N_ERR_INVALID, HS2N_ERR_NO_PEER, or HS2N_ERR_STATE
+ *         when no such message waits.
+ */
+HS2N_API HS2N_MUST_CHECK int
+hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
+           enum hs2n_verdict verdict, uint64_t cost_ns);
+
+/* ---- looking ---------------------------------------------------------- */
+
+/* What a node counts.  X(field, text); append only.  All are totals since
+ * hs2n_node_new; names follow the metric names of docs/metrics.md. */
+#define HS2N_STATS_LIST(X)                                                    \
+  X(udp_datagrams_received, "datagrams taken in")                             \
+  X(udp_datagrams_sent, "datagrams given out")                                \
+  X(udp_bytes_received, "bytes of datagrams taken in")                        \
+  X(udp_bytes_sent, "bytes of datagrams given out")                           \
+  X(packets_dropped_unknown, "no connection, and nothing to answer")          \
+  X(packets_dropped_malformed, "not even a QUIC header")                      \
+  X(stateless_limited, "answers not given, above stateless_per_s")            \
+  X(version_negotiations_sent, "Version Negotiation packets")                 \
+  X(retries_sent, "Retry packets")                                            \
+  X(resets_sent, "stateless resets sent")                                     \
+  X(inbound_limited, "new connections refused by a rate or count limit")      \
+  X(dials, "connection attempts begun")                                       \
+  X(connections_opened, "handshakes completed, both directions")              \
+  X(connections_closed, "connections ended after their handshake")            \
+  X(handshakes_failed, "handshakes that ended in failure")                    \
+  X(refused_wrong_key, "peer showed a key other than expected")               \
+  X(refused_not_member, "key in no live committee")                           \
+  X(refused_certificate, "no, expired, chained or otherwise bad certificate") \
+  X(refused_alpn, "no common ALPN")                                           \
+  X(refused_chain, "other chain")                                             \
+  X(duplicate_connections, "connections closed by the tie-break")             \
+  X(messages_sent, "sends accepted, once per receiver")                       \
+  X(messages_received, "messages handed to on_message")                       \
+  X(message_bytes_sent, "bytes of bodies accepted, once per receiver")        \
+  X(message_bytes_received, "bytes of bodies handed to on_message")           \
+  X(messages_resent, "messages written again on a new connection")            \
+  X(messages_duplicate, "duplicates dropped before on_message")               \
+  X(messages_refused, "messages of peers refused here")                       \
+  X(acks_received, "messages acknowledged by a receiver's application")       \
+  X(completions, "on_done upcalls")                                           \
+  X(tx_full, "sends refused with HS2N_ERR_FULL")                              \
+  X(rx_withheld, "times credit was held back from a peer")                    \
+  X(protocol_errors, "connections closed for a breach of the protocol")       \
+  X(clock_backwards, "calls with a `now` before an earlier one, clamped")     \
+  X(allocation_failures, "times memory ran out")
+
+struct hs2n_stats {
+  size_t struct_size;
+#define X(field, text) uint64_t field;
+  HS2N_STATS_LIST(X)
+#undef X
+};
+
+/**
+ * Copies the counters.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node  not NULL.
+ * \param out   struct_size set by the caller; that many bytes are written.
+ */
+HS2N_API void hs2n_node_stats(const struct hs2n_node *node,
+                              struct hs2n_stats *out);
+
+struct hs2n_peer_info {
+  size_t struct_size;
+  struct hs2n_peer_id id;
+  struct hs2n_key key;
+  uint64_t weight;              /* in the newest epoch that names it */
+  enum hs2n_peer_state state;   /* UP or DOWN */
+  enum hs2n_reason down_reason; /* of the last end or failed dial */
+  struct hs2n_addr remote;      /* of the connection, or last tried */
+  uint64_t incarnation;         /* of the peer's process; 0: never met */
+  hs2n_time last_heard;         /* 0: never */
+  hs2n_time rtt_smoothed;       /* ns, RFC 9002; 0: unknown */
+  hs2n_time rtt_min;
+  uint64_t cwnd_bytes;
+  uint64_t in_flight_bytes;
+  uint64_t packets_sent;
+  uint64_t packets_lost;
+  uint64_t queued_bytes; /* bodies queued or not yet acknowledged */
+  uint32_t queued_msgs[HS2N_LANES];
+  uint32_t dial_attempts; /* since the last time UP */
+  uint64_t rx_held_bytes;
+};
+
+/**
+ * Copies what is known of a peer.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node  not NULL.
+ * \param peer  a live handle.
+ * \param out   struct_size set by the caller.
+ * \return HS2N_OK or HS2N_ERR_NO_PEER.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_peer_info(const struct hs2n_node *node,
+                                            struct hs2n_peer peer,
+                                            struct hs2n_peer_info *out);
+
+/**
+ * Version of the library, "0.1.0".
+ *
+ * Thread: any.  Callback-safe: yes.
+ */
+HS2N_API const char *hs2n_version(void);
+
+/**
+ * Versions and licences of what is linked, one a line, for --version.
+ *
+ * Thread: any.  Callback-safe: yes.
+ */
+HS2N_API const char *hs2n_version_long(void);
+
+/* ---- addresses as text ------------------------------------------------ */
+
+/**
+ * Reads "192.0.2.1:7000" or "[2001:db8::1%2]:7000".  Names are not resolved.
+ *
+ * Thread: any.  Callback-safe: yes.
+ *
+ * \param text      zero-terminated.
+ * \param out_addr  set on success.
+ * \return HS2N_OK or HS2N_ERR_MALFORMED.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_addr_parse(const char *text,
+                                             struct hs2n_addr *out_addr);
+
+/**
+ * Writes an address the way hs2n_addr_parse reads it.
+ *
+ * Thread: any.  Callback-safe: yes.
+ *
+ * \param addr  not NULL.
+ * \param out   HS2N_ADDR_TEXT_MAX bytes.
+ * \return out.
+ */
+HS2N_API const char *hs2n_addr_text(const struct hs2n_addr *addr,
+                                    char out[HS2N_ADDR_TEXT_MAX]);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HS2N_NODE_H */

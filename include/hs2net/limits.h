@@ -55,7 +55,6 @@ extern "C" {
   X(uint32_t, large_body_bytes, 65536, 4096, 1u << 20,                         \
     "bytes above which a body gets a stream of its own")                       \
   /* the node */                                                               \
-  X(uint32_t, events_max, 4096, 64, 1u << 20, "events ready for upcalls")      \
   X(uint32_t, posts_max, 1024, 1, 1u << 20, "calls queued by hs2n_post")       \
   X(uint64_t, memory_max_bytes, 0, 0, UINT64_MAX,                              \
     "bytes, refuse to start above; 0: no such check")

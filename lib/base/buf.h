@@ -1,0 +1,41 @@
+/* buf: the inside of struct hs2n_buf: refcounted, immutable bodies.
+ *
+ * Three kinds share one struct: bodies with their bytes behind the header,
+ * wrapped memory of the user, and received bodies, whose last unref tells an
+ * account so that credit can go back to the sender. */
+#ifndef HS2NI_BASE_BUF_H
+#define HS2NI_BASE_BUF_H
+
+#include "base/pool.h"
+
+#include <hs2net/msg.h>
+
+/* Counts received bytes that the application still holds.  It outlives the
+ * channel it belongs to while bufs point at it. */
+struct hs2ni_account {
+  struct hs2ni_env *env;
+  uint32_t refs; /* owner and bufs */
+  uint64_t held_bytes;
+  /* Called when a buf of len bytes has gone; NULL once the owner left. */
+  void (*released)(void *user, size_t len);
+  void *user;
+};
+
+HS2N_MUST_CHECK int hs2ni_account_new(struct hs2ni_account **out,
+                                      struct hs2ni_env *env,
+                                      void (*released)(void *, size_t),
+                                      void *user);
+/* The owner leaves; bufs that are still held stay valid. */
+void hs2ni_account_close(struct hs2ni_account *account);
+
+/* A body of len bytes for a receiver to fill, taken from pool and counted in
+ * account.  The bytes are at hs2ni_buf_data.  pool must outlive the buf.
+ * Returns HS2N_OK or HS2N_ERR_NO_MEMORY. */
+HS2N_MUST_CHECK int hs2ni_buf_receive(struct hs2n_buf **out,
+                                      struct hs2ni_pool *pool,
+                                      struct hs2ni_account *account,
+                                      size_t len);
+/* Writable bytes of a buf that nobody else has seen yet. */
+uint8_t *hs2ni_buf_data(struct hs2n_buf *buf);
+
+#endif /* HS2NI_BASE_BUF_H */

@@ -1,0 +1,151 @@
+/* msgs: the message layer of a node.
+ *
+ * It gives every message a life: queued in a lane, written to a stream,
+ * judged by the receiver's application, acknowledged, completed.  It keeps
+ * one channel per peer, which outlives connections: what is not acknowledged
+ * when a connection ends is written again on the next one, and what the
+ * receiver has already seen is dropped there by (incarnation, lane, seq).
+ *
+ * Numbers: seq counts per (incarnation of the sender, receiver, lane) from 1
+ * and is given when a message is first written, so a message that ends while
+ * it is queued leaves no hole.  Holes are allowed (a message may end between
+ * two connections); numbers of a lane rise.
+ *
+ * Order: a BUSY message, and everything behind it in its lane, is refused by
+ * the receiver until it comes again, so FIFO survives (go back n).
+ *
+ * The layer makes no upcalls.  What happened is fetched by hs2ni_msgs_next,
+ * highest lane first, when the node is ready to call the application. */
+#ifndef HS2NI_MSG_MSGS_H
+#define HS2NI_MSG_MSGS_H
+
+#include "base/env.h"
+#include "link/link.h"
+#include "wire/hello.h"
+
+#include <hs2net/msg.h>
+
+struct hs2ni_msgs;
+struct hs2ni_chan;
+
+/* types are copied; env is kept.
+ * Returns HS2N_OK or HS2N_ERR_NO_MEMORY. */
+HS2N_MUST_CHECK int hs2ni_msgs_new(struct hs2ni_msgs **out,
+                                   struct hs2ni_env *env,
+                                   const struct hs2n_type *types,
+                                   size_t types_n);
+/* Channels must have been freed.  Bufs that the application still holds stay
+ * valid only as long as env and mem do. */
+void hs2ni_msgs_free(struct hs2ni_msgs *msgs);
+
+/* ---- channels ---------------------------------------------------------- */
+
+HS2N_MUST_CHECK int hs2ni_chan_new(struct hs2ni_chan **out,
+                                   struct hs2ni_msgs *msgs,
+                                   struct hs2n_peer peer);
+/* Ends what is queued or unacknowledged as PEER_GONE (or CANCELLED when the
+ * node stops) and drops what was received. */
+void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome);
+
+/* A connection is ready: both hellos are accepted.  Opens streams, queues
+ * again what is not acknowledged; a hello with another incarnation than
+ * before voids the receiving state (sequence numbers start again), one with
+ * the same keeps it.  The peer's message types (hello.types) bound what is
+ * sent: a message the peer can't take completes as REFUSED(UNKNOWN_TYPE or
+ * MSG_TOO_BIG). */
+void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
+                       const struct hs2ni_hello *hello);
+/* The connection is gone or about to be closed: none of its functions is
+ * called any more. */
+void hs2ni_chan_detach(struct hs2ni_chan *chan);
+
+/* Upcalls of link.h for all streams but the hello's, while attached.  Those
+ * that return a reason other than HS2N_REASON_NONE ask for the connection to
+ * be closed with it (and the channel to be detached). */
+enum hs2n_reason hs2ni_chan_data(struct hs2ni_chan *chan, uint64_t stream,
+                                 struct hs2n_span bytes, bool fin);
+enum hs2n_reason hs2ni_chan_reset(struct hs2ni_chan *chan, uint64_t stream,
+                                  uint64_t code);
+enum hs2n_reason hs2ni_chan_stopped(struct hs2ni_chan *chan, uint64_t stream,
+                                    uint64_t code);
+void hs2ni_chan_acked(struct hs2ni_chan *chan, uint64_t stream,
+                      uint64_t offset);
+void hs2ni_chan_done(struct hs2ni_chan *chan, uint64_t stream);
+void hs2ni_chan_credit(struct hs2ni_chan *chan);
+bool hs2ni_chan_next(struct hs2ni_chan *chan, struct hs2ni_chunk *out);
+void hs2ni_chan_sent(struct hs2ni_chan *chan, uint64_t stream, size_t len,
+                     bool fin);
+void hs2ni_chan_blocked(struct hs2ni_chan *chan, uint64_t stream);
+
+/* Whether nothing is queued, unacknowledged or waits for an ack to leave. */
+bool hs2ni_chan_idle(const struct hs2ni_chan *chan);
+
+struct hs2ni_chan_stats {
+  uint64_t incarnation; /* of the peer; 0: never met */
+  uint64_t queued_bytes;
+  uint32_t queued_msgs[HS2N_LANES];
+  uint64_t rx_held_bytes;
+};
+void hs2ni_chan_stats(const struct hs2ni_chan *chan,
+                      struct hs2ni_chan_stats *out);
+
+/* ---- sending ----------------------------------------------------------- */
+
+struct hs2ni_target {
+  struct hs2ni_chan *chan;
+  struct hs2n_peer peer;
+  uint64_t weight;
+};
+
+/* Queues msg for each target, in that order, or for none of them.  Checks
+ * type, flags, size, view, deadline and budgets.  Takes references of the
+ * body on success.  Returns what hs2n_send does. */
+HS2N_MUST_CHECK int hs2ni_msgs_send(struct hs2ni_msgs *msgs,
+                                    const struct hs2ni_target *targets,
+                                    size_t n, const struct hs2n_msg *msg,
+                                    struct hs2n_tag *out_tag);
+HS2N_MUST_CHECK int hs2ni_msgs_cancel(struct hs2ni_msgs *msgs,
+                                      struct hs2n_tag tag);
+HS2N_MUST_CHECK int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs,
+                                          uint64_t view);
+
+/* ---- receiving --------------------------------------------------------- */
+
+enum hs2ni_event_kind {
+  HS2NI_EVENT_MESSAGE,
+  HS2NI_EVENT_DONE,
+  HS2NI_EVENT_WRITABLE,
+};
+
+struct hs2ni_event {
+  enum hs2ni_event_kind kind;
+  struct hs2n_peer peer; /* MESSAGE, WRITABLE */
+  struct hs2n_msg_id id; /* MESSAGE */
+  struct hs2n_msg msg;   /* MESSAGE; body is valid until the verdict */
+  struct hs2n_tag tag;   /* DONE */
+  struct hs2n_done done; /* DONE; acked is valid until the next call */
+};
+
+/* Fetches the next thing to tell the application; false when there is none.
+ * After a MESSAGE hs2ni_msgs_verdict must be called before the next fetch,
+ * with any verdict. */
+bool hs2ni_msgs_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out);
+/* The verdict of a fetched message, or later (hs2n_judge) of one that was
+ * LATER.  Returns HS2N_OK, HS2N_ERR_INVALID or HS2N_ERR_STATE. */
+HS2N_MUST_CHECK int hs2ni_msgs_verdict(struct hs2ni_msgs *msgs,
+                                       struct hs2ni_chan *chan,
+                                       struct hs2n_msg_id id,
+                                       enum hs2n_verdict verdict);
+
+/* ---- time -------------------------------------------------------------- */
+
+hs2n_time hs2ni_msgs_deadline(const struct hs2ni_msgs *msgs);
+void hs2ni_msgs_tick(struct hs2ni_msgs *msgs);
+
+/* Worst-case bytes of one channel (queues, reassembly, held bodies) and of
+ * the layer itself, for hs2n_limits_memory. */
+uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
+                              const struct hs2n_type *types, size_t types_n);
+uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits);
+
+#endif /* HS2NI_MSG_MSGS_H */

@@ -1,0 +1,93 @@
+/* record: every byte that a node writes into a stream, apart from bodies.
+ *
+ * All of it is deterministic CBOR (RFC 8949, 4.2.1), framed as CBOR sequences
+ * (RFC 8742).  A stream begins with a head that says what it carries:
+ *
+ *   [0]                  HELLO   one hello, then the end.  First stream of
+ *                                each side, before anything else.
+ *   [1]                  ACKS    ack and nack records
+ *   [2, lane]            LANE    msg and large records of one lane
+ *   [3, lane, seq, len]  BODY    len raw bytes: the body of one large record
+ *
+ * Records:
+ *
+ *   [1, seq, type, flags, view, .., body]     msg; body is a byte string and
+ *                                             always the last element
+ *   [2, seq, type, flags, view, body_len, ..] large: the body comes on a BODY
+ *                                             stream; keeps its place in order
+ *   [3, lane, floor, bitmap, ..]              ack: all seq <= floor that came
+ *                                             are judged; bit i of the bitmap
+ *                                             (LSB first) is floor + 1 + i
+ *   [4, lane, seq, code, ..]                  nack: refused with a reason
+ *
+ * ".." is where unknown trailing elements (unsigned integers only) are
+ * skipped, at most HS2NI_RECORD_EXTRA_MAX of them.  Other forms of the same
+ * value (longer integers, indefinite lengths, tags, floats) are refused, so
+ * one meaning has one encoding. */
+#ifndef HS2NI_WIRE_RECORD_H
+#define HS2NI_WIRE_RECORD_H
+
+#include <hs2net/api.h>
+#include <hs2net/error.h>
+#include <hs2net/msg.h>
+#include <hs2net/types.h>
+
+/* Longest encoding of a head, and of a record without its body. */
+#define HS2NI_HEAD_MAX 32u
+#define HS2NI_RECORD_MAX 192u
+#define HS2NI_RECORD_EXTRA_MAX 4u
+#define HS2NI_ACK_BITMAP_MAX 128u /* bytes: 1024 numbers */
+#define HS2NI_FLAG_VIEW_BOUND 0x01u
+
+enum hs2ni_stream_kind {
+  HS2NI_STREAM_HELLO = 0,
+  HS2NI_STREAM_ACKS = 1,
+  HS2NI_STREAM_LANE = 2,
+  HS2NI_STREAM_BODY = 3,
+};
+
+struct hs2ni_head {
+  enum hs2ni_stream_kind kind;
+  uint8_t lane; /* LANE, BODY: < HS2N_LANES */
+  uint64_t seq; /* BODY: >= 1 */
+  uint32_t len; /* BODY: <= HS2N_BODY_MAX */
+};
+
+enum hs2ni_record_kind {
+  HS2NI_RECORD_MSG = 1,
+  HS2NI_RECORD_LARGE = 2,
+  HS2NI_RECORD_ACK = 3,
+  HS2NI_RECORD_NACK = 4,
+};
+
+struct hs2ni_record {
+  enum hs2ni_record_kind kind;
+  uint64_t seq;      /* MSG, LARGE, NACK: >= 1;  ACK: the floor, may be 0 */
+  uint8_t lane;      /* ACK, NACK */
+  uint8_t type;      /* MSG, LARGE: < HS2N_TYPES_MAX */
+  uint32_t flags;    /* MSG, LARGE: known bits only */
+  uint64_t view;     /* MSG, LARGE */
+  uint32_t body_len; /* MSG: its body follows;  LARGE: on its own stream */
+  uint32_t code;     /* NACK: an enum hs2n_reason, or a newer one */
+  struct hs2n_span bitmap; /* ACK: borrowed from the input; no zero byte at
+                              the end, may be empty */
+};
+
+/* Each decodes one item from the front of in and returns the bytes used
+ * (> 0), or HS2N_ERR_TRUNCATED when in may be the front of a good item, or
+ * HS2N_ERR_MALFORMED or HS2N_ERR_TOO_BIG when no continuation can make it
+ * good.  On error *out is untouched.  A msg is decoded up to its body, whose
+ * body_len bytes follow.  Nothing is allocated. */
+HS2N_MUST_CHECK int32_t hs2ni_head_decode(struct hs2n_span in,
+                                          struct hs2ni_head *out);
+HS2N_MUST_CHECK int32_t hs2ni_record_decode(struct hs2n_span in,
+                                            struct hs2ni_record *out);
+
+/* Each writes into out and returns the length.  The values must be in range
+ * (asserted).  For a msg the body follows and is not copied. */
+size_t hs2ni_head_encode(const struct hs2ni_head *head,
+                         uint8_t out[HS2NI_HEAD_MAX]);
+size_t hs2ni_record_encode(const struct hs2ni_record *record,
+                           uint8_t out[HS2NI_RECORD_MAX]);
+
+#endif /* HS2NI_WIRE_RECORD_H */

@@ -1,0 +1,46 @@
+# Thin: each target sets up what it needs, then leaves the work to Meson.
+# MESON_ARGS reaches `meson setup`, ARGS the program, SECONDS_EACH `make fuzz`.
+BUILD ?= build
+SECONDS_EACH ?= 60
+
+help:
+	@echo 'make demo     build, and run a small cluster on this machine'
+	@echo 'make test     build, and run all tests'
+	@echo 'make bench    build, and measure'
+	@echo 'make fuzz     fuzz every decoder, $(SECONDS_EACH) s each (needs clang)'
+	@echo 'make install  install library, headers and hs2net.pc (honours DESTDIR)'
+	@echo 'make docs     run the commands of README.md and docs/'
+	@echo 'make clean    remove what was built'
+
+configure:
+	@tools/setup
+	@test -f $(BUILD)/build.ninja || \
+	  out=$$(meson setup $(BUILD) $(MESON_ARGS)) || { echo "$$out"; exit 1; }
+
+demo: configure
+	@ninja -C $(BUILD) --quiet bench/cluster/hs2net-cluster
+	$(BUILD)/bench/cluster/hs2net-cluster $(ARGS)
+
+test: configure
+	@ninja -C $(BUILD) --quiet
+	meson test -C $(BUILD) --no-rebuild --print-errorlogs $(ARGS)
+
+bench: configure
+	@ninja -C $(BUILD) --quiet bench/micro/hs2net-micro
+	$(BUILD)/bench/micro/hs2net-micro $(ARGS)
+
+fuzz:
+	@tools/setup --dev
+	tools/fuzz-smoke $(SECONDS_EACH)
+
+install: configure
+	@ninja -C $(BUILD) --quiet
+	meson install -C $(BUILD) --no-rebuild
+
+docs: configure
+	tools/check-docs
+
+clean:
+	rm -rf build build-*
+
+.PHONY: help configure demo test bench fuzz install docs clean

@@ -11,7 +11,9 @@ trap 'rm -rf "$root"' EXIT
 meson install -C "$build" --no-rebuild --quiet --destdir "$root"
 cd "$root"
 cp "$user" user.c
-export PKG_CONFIG_SYSROOT_DIR="$root" PKG_CONFIG_PATH="$root$libdir/pkgconfig"
+# As if the prefix had been in here.
+sed -i "s|^prefix=|&$root|" "$root$libdir/pkgconfig/hs2net.pc"
+export PKG_CONFIG_PATH="$root$libdir/pkgconfig:${PKG_CONFIG_PATH:-}"
 
 # shellcheck disable=SC2046
 cc -Wall -Werror -o shared user.c $(pkg-config --cflags --libs hs2net)

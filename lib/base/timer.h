@@ -8,6 +8,8 @@
 
 #include "base/env.h"
 
+#include <stdbool.h>
+
 struct hs2ni_timer {
   hs2n_time at;
   uint64_t order;
@@ -20,6 +22,10 @@ struct hs2ni_timers {
   uint32_t count;
   uint32_t capacity;
   uint64_t order;
+  /* While running: */
+  bool running;
+  hs2n_time now;
+  uint32_t waiting; /* set at or before now meanwhile */
 };
 
 HS2N_MUST_CHECK int hs2ni_timers_init(struct hs2ni_timers *t,

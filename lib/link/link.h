@@ -44,8 +44,11 @@ struct hs2ni_close {
   uint64_t raw_code; /* as on the wire, for the log */
 };
 
-/* Bytes to put into the next packet. */
+/* Bytes to put into the next packet.  With stream HS2NI_DATAGRAM the parts
+ * are one unreliable datagram (RFC 9221): all of it goes into one packet, it
+ * may get lost, and its bytes are free once sent has been called. */
 #define HS2NI_CHUNK_PARTS 16
+#define HS2NI_DATAGRAM UINT64_MAX
 struct hs2ni_chunk {
   uint64_t stream;
   struct hs2n_span parts[HS2NI_CHUNK_PARTS];
@@ -70,6 +73,8 @@ struct hs2ni_link_user {
    * The user returns their credit with credit() when it wants more. */
   void (*on_data)(void *user, uint64_t stream, struct hs2n_span bytes,
                   bool fin);
+  /* A datagram of the peer; bytes are borrowed. */
+  void (*on_datagram)(void *user, struct hs2n_span bytes);
   /* The peer abandoned its stream.  Credit of what was delivered is still
    * the user's to return; what was not is the link's. */
   void (*on_reset)(void *user, uint64_t stream, uint64_t code);
@@ -87,7 +92,8 @@ struct hs2ni_link_user {
   /* The first len bytes of the chunk last given are in packets; with fin the
    * stream's end too.  len may be less than was offered, 0 included. */
   void (*sent)(void *user, uint64_t stream, size_t len, bool fin);
-  /* Flow control holds this stream: do not offer it before on_credit. */
+  /* Flow control holds this stream: do not offer it before on_credit.  For
+   * HS2NI_DATAGRAM: what was offered is above datagram_max and never fits. */
   void (*blocked)(void *user, uint64_t stream);
 };
 
@@ -134,6 +140,9 @@ struct hs2ni_link_ops {
   /* Lets the peer send len more bytes, on the connection, and on the stream
    * too when stream is still open. */
   void (*credit)(struct hs2ni_conn *conn, uint64_t stream, size_t len);
+  /* Bytes of the largest datagram that fits into a packet now, 0 when the
+   * peer takes none. */
+  size_t (*datagram_max)(const struct hs2ni_conn *conn);
   /* The user has something to send: next will be called. */
   void (*want_tx)(struct hs2ni_conn *conn);
   void (*conn_stats)(const struct hs2ni_conn *conn,

@@ -373,7 +373,7 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
 /* ---- looking ---------------------------------------------------------- */
 
 /* What a node counts.  X(field, text); append only.  All are totals since
- * hs2n_node_new; names follow the metric names of docs/metrics.md. */
+ * hs2n_node_new; names follow the metric names of docs/reference.md. */
 #define HS2N_STATS_LIST(X)                                                    \
   X(udp_datagrams_received, "datagrams taken in")                             \
   X(udp_datagrams_sent, "datagrams given out")                                \

@@ -5,7 +5,7 @@
 #include <hs2net/node.h>
 #include <string.h>
 
-#define GROUPS 8 /* of 16 bits in an IPv6 address */
+#define GROUPS 8u /* of 16 bits in an IPv6 address */
 
 size_t hs2ni_addr_ip_len(uint8_t family) {
   return family == HS2N_FAMILY_IPV4 ? 4 : family == HS2N_FAMILY_IPV6 ? 16 : 0;
@@ -80,9 +80,9 @@ static bool take_group(const char **at, uint8_t out[2]) {
 /* At most max groups with colons between them; an IPv4 address may stand for
  * the last two of the whole (RFC 4291, 2.2), so in front of a "::" only when
  * no room is left for one.  Returns how many there are, 0 for a mistake. */
-static int take_groups(const char **at, uint8_t *out, int max) {
+static size_t take_groups(const char **at, uint8_t *out, size_t max) {
   const bool behind_gap = max < GROUPS;
-  int n = 0;
+  size_t n = 0;
 
   while (n < max) {
     const char *start = *at;
@@ -105,33 +105,33 @@ static int take_groups(const char **at, uint8_t *out, int max) {
   return n;
 }
 
-static bool take_ipv6(const char **at, uint8_t ip[16]) {
-  uint8_t head[2 * GROUPS] = {0};
+/* "::" and what is behind it; it stands for one group of zeros or more. */
+static bool take_gap_and_tail(const char **at, size_t head_n, uint8_t ip[16]) {
   uint8_t tail[2 * GROUPS] = {0};
-  int head_n = 0;
-  int tail_n = 0;
+  size_t n;
 
-  if ((*at)[0] != ':') {
-    head_n = take_groups(at, head, GROUPS);
-    if (head_n == 0) {
+  if (strncmp(*at, "::", 2) != 0) {
+    return false;
+  }
+  *at += 2;
+  if (hex_value(**at) < 0) {
+    return true;
+  }
+  n = take_groups(at, tail, GROUPS - 1 - head_n);
+  memcpy(ip + 16 - 2 * n, tail, 2 * n);
+  return n > 0;
+}
+
+static bool take_ipv6(const char **at, uint8_t ip[16]) {
+  size_t n = 0;
+
+  if (**at != ':') {
+    n = take_groups(at, ip, GROUPS);
+    if (n == 0) {
       return false;
     }
   }
-  if (head_n < GROUPS) {
-    /* "::" stands for one group of zeros or more. */
-    if (!take(at, ':') || !take(at, ':')) {
-      return false;
-    }
-    if (hex_value(**at) >= 0) {
-      tail_n = take_groups(at, tail, GROUPS - 1 - head_n);
-      if (tail_n == 0) {
-        return false;
-      }
-    }
-  }
-  memcpy(ip, head, 16);
-  memcpy(ip + 16 - 2 * tail_n, tail, 2 * (size_t)tail_n);
-  return true;
+  return n == GROUPS || take_gap_and_tail(at, n, ip);
 }
 
 static bool take_scope(const char **at, uint32_t *out) {
@@ -171,10 +171,10 @@ static_assert(HS2N_ADDR_TEXT_MAX > 1 + 39 + 1 + 10 + 2 + 5,
               "nothing below needs to look where the text ends");
 
 static char *put_text(char *at, const char *text) {
-  const size_t len = strlen(text);
-
-  memcpy(at, text, len);
-  return at + len;
+  while (*text != '\0') {
+    *at++ = *text++;
+  }
+  return at;
 }
 
 static char *put_number(char *at, uint32_t value, uint32_t base) {
@@ -198,19 +198,20 @@ static char *put_ipv4(char *at, const uint8_t ip[4]) {
   return at;
 }
 
-static uint32_t group(const uint8_t ip[16], int i) {
+static uint32_t group(const uint8_t ip[16], size_t i) {
   return (uint32_t)ip[2 * i] << 8 | ip[2 * i + 1];
 }
 
-static char *put_groups(char *at, const uint8_t ip[16], int first, int end) {
-  for (int i = first; i < end; i++) {
+static char *put_groups(char *at, const uint8_t ip[16], size_t first,
+                        size_t end) {
+  for (size_t i = first; i < end; i++) {
     at = put_number(i > first ? put_text(at, ":") : at, group(ip, i), 16);
   }
   return at;
 }
 
-static int zeros_from(const uint8_t ip[16], int first) {
-  int i = first;
+static size_t zeros_from(const uint8_t ip[16], size_t first) {
+  size_t i = first;
 
   while (i < GROUPS && group(ip, i) == 0) {
     i++;
@@ -220,13 +221,13 @@ static int zeros_from(const uint8_t ip[16], int first) {
 
 static char *put_ipv6(char *at, const uint8_t ip[16]) {
   static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-  int gap = 0;
-  int gap_len;
+  size_t gap = 0;
+  size_t gap_len;
 
   if (memcmp(ip, mapped, sizeof(mapped)) == 0) {
     return put_ipv4(put_text(at, "::ffff:"), ip + sizeof(mapped));
   }
-  for (int i = 1; i < GROUPS; i++) {
+  for (size_t i = 1; i < GROUPS; i++) {
     gap = zeros_from(ip, i) > zeros_from(ip, gap) ? i : gap;
   }
   gap_len = zeros_from(ip, gap);

@@ -17,7 +17,8 @@
  *                                             stream; keeps its place in order
  *   [3, lane, floor, bitmap, ..]              ack: all seq <= floor that came
  *                                             are judged; bit i of the bitmap
- *                                             (LSB first) is floor + 1 + i
+ *                                             (LSB first) is floor + 1 + i,
+ *                                             none of them above 2^64 - 1
  *   [4, lane, seq, code, ..]                  nack: refused with a reason
  *
  * ".." is where unknown trailing elements (unsigned integers only) are

@@ -1,0 +1,253 @@
+#include "wire/record.h"
+
+#include "wire/cbor_reader.h"
+#include "wire/cbor_writer.h"
+
+#include <assert.h>
+
+/* Elements of each kind, without the unknown ones that may follow. */
+#define MSG_ELEMENTS 6u /* of a large record too */
+#define ACK_ELEMENTS 4u /* of a nack too */
+
+static_assert(MSG_ELEMENTS + HS2NI_RECORD_EXTRA_MAX < 24,
+              "the head of every record's array is one byte");
+static_assert((HS2NI_FLAG_VIEW_BOUND & (HS2NI_FLAG_VIEW_BOUND + 1)) == 0,
+              "the known flags are all numbers up to their sum");
+static_assert(1 + 5 * 9 + HS2NI_RECORD_EXTRA_MAX * 9 <= HS2NI_RECORD_MAX,
+              "the longest msg without its body");
+static_assert(1 + 1 + 1 + 9 + 2 + HS2NI_ACK_BITMAP_MAX <= HS2NI_RECORD_MAX,
+              "the longest ack");
+
+/* ---- fields that heads and records share --------------------------------- */
+
+static uint8_t read_lane(struct hs2ni_cbor_reader *r) {
+  return (uint8_t)hs2ni_cbor_uint(r, 0, HS2N_LANES - 1);
+}
+
+static uint64_t read_seq(struct hs2ni_cbor_reader *r) {
+  return hs2ni_cbor_uint(r, 1, UINT64_MAX);
+}
+
+static uint32_t read_len(struct hs2ni_cbor_reader *r) {
+  return (uint32_t)hs2ni_cbor_size(r, HS2N_BODY_MAX);
+}
+
+/* What a decoder returns: the bytes used, or why there are none. */
+static int32_t used(const struct hs2ni_cbor_reader *r, struct hs2n_span in) {
+  return r->err == HS2N_OK ? (int32_t)(r->at - in.data) : r->err;
+}
+
+/* ---- heads --------------------------------------------------------------- */
+
+/* Elements of each kind of head. */
+static size_t head_elements(enum hs2ni_stream_kind kind) {
+  switch (kind) {
+  case HS2NI_STREAM_HELLO:
+  case HS2NI_STREAM_ACKS:
+    return 1;
+  case HS2NI_STREAM_LANE:
+    return 2;
+  case HS2NI_STREAM_BODY:
+    return 4;
+  }
+  return 0;
+}
+
+/* The kind, one of those that have n elements. */
+static enum hs2ni_stream_kind read_head_kind(struct hs2ni_cbor_reader *r,
+                                             size_t n) {
+  switch (n) {
+  case 1:
+    return (enum hs2ni_stream_kind)hs2ni_cbor_uint(r, HS2NI_STREAM_HELLO,
+                                                   HS2NI_STREAM_ACKS);
+  case 2:
+    return (enum hs2ni_stream_kind)hs2ni_cbor_uint(r, HS2NI_STREAM_LANE,
+                                                   HS2NI_STREAM_LANE);
+  case 4:
+    return (enum hs2ni_stream_kind)hs2ni_cbor_uint(r, HS2NI_STREAM_BODY,
+                                                   HS2NI_STREAM_BODY);
+  default:
+    hs2ni_cbor_fail(r, HS2N_ERR_MALFORMED);
+    return HS2NI_STREAM_HELLO;
+  }
+}
+
+int32_t hs2ni_head_decode(struct hs2n_span in, struct hs2ni_head *out) {
+  struct hs2ni_cbor_reader r = hs2ni_cbor_reader_over(in);
+  struct hs2ni_head head = {.kind = HS2NI_STREAM_HELLO};
+
+  head.kind = read_head_kind(&r, hs2ni_cbor_array(&r, 1, 4));
+  if (head.kind == HS2NI_STREAM_LANE || head.kind == HS2NI_STREAM_BODY) {
+    head.lane = read_lane(&r);
+  }
+  if (head.kind == HS2NI_STREAM_BODY) {
+    head.seq = read_seq(&r);
+    head.len = read_len(&r);
+  }
+  if (r.err == HS2N_OK) {
+    *out = head;
+  }
+  return used(&r, in);
+}
+
+size_t hs2ni_head_encode(const struct hs2ni_head *head,
+                         uint8_t out[HS2NI_HEAD_MAX]) {
+  struct hs2ni_cbor_writer w = hs2ni_cbor_writer_over(out, HS2NI_HEAD_MAX);
+
+  assert(head->kind <= HS2NI_STREAM_BODY);
+  hs2ni_cbor_put_array(&w, head_elements(head->kind));
+  hs2ni_cbor_put_uint(&w, head->kind);
+  if (head->kind == HS2NI_STREAM_LANE || head->kind == HS2NI_STREAM_BODY) {
+    assert(head->lane < HS2N_LANES);
+    hs2ni_cbor_put_uint(&w, head->lane);
+  }
+  if (head->kind == HS2NI_STREAM_BODY) {
+    assert(head->seq >= 1);
+    assert(head->len <= HS2N_BODY_MAX);
+    hs2ni_cbor_put_uint(&w, head->seq);
+    hs2ni_cbor_put_uint(&w, head->len);
+  }
+  assert(!w.full);
+  return hs2ni_cbor_written(&w);
+}
+
+/* ---- records ------------------------------------------------------------- */
+
+/* The kind, one of those that n elements are neither too few nor too many
+ * for. */
+static enum hs2ni_record_kind read_record_kind(struct hs2ni_cbor_reader *r,
+                                               size_t n) {
+  const uint64_t min = n < MSG_ELEMENTS ? HS2NI_RECORD_ACK : HS2NI_RECORD_MSG;
+  const uint64_t max = n > ACK_ELEMENTS + HS2NI_RECORD_EXTRA_MAX
+                           ? HS2NI_RECORD_LARGE
+                           : HS2NI_RECORD_NACK;
+
+  return (enum hs2ni_record_kind)hs2ni_cbor_uint(r, min, max);
+}
+
+static void skip_unknown(struct hs2ni_cbor_reader *r, size_t n) {
+  for (; n > 0 && r->err == HS2N_OK; n--) {
+    (void)hs2ni_cbor_uint(r, 0, UINT64_MAX);
+  }
+}
+
+/* Short enough for every number that it names to be one. */
+static struct hs2n_span read_bitmap(struct hs2ni_cbor_reader *r,
+                                    uint64_t floor) {
+  const uint64_t room = (UINT64_MAX - floor) / 8;
+  const struct hs2n_span bitmap = hs2ni_cbor_bytes(
+      r, 0, room < HS2NI_ACK_BITMAP_MAX ? (size_t)room : HS2NI_ACK_BITMAP_MAX);
+
+  if (bitmap.len > 0 && bitmap.data[bitmap.len - 1] == 0) {
+    hs2ni_cbor_fail(r, HS2N_ERR_MALFORMED);
+  }
+  return bitmap;
+}
+
+/* The elements of an array of n behind its kind. */
+static void read_record(struct hs2ni_cbor_reader *r, size_t n,
+                        struct hs2ni_record *record) {
+  switch (record->kind) {
+  case HS2NI_RECORD_MSG:
+  case HS2NI_RECORD_LARGE:
+    record->seq = read_seq(r);
+    record->type = (uint8_t)hs2ni_cbor_uint(r, 0, HS2N_TYPES_MAX - 1);
+    record->flags = (uint32_t)hs2ni_cbor_uint(r, 0, HS2NI_FLAG_VIEW_BOUND);
+    record->view = hs2ni_cbor_uint(r, 0, UINT64_MAX);
+    if (record->kind == HS2NI_RECORD_LARGE) {
+      record->body_len = read_len(r);
+      skip_unknown(r, n - MSG_ELEMENTS);
+    } else {
+      skip_unknown(r, n - MSG_ELEMENTS);
+      record->body_len = (uint32_t)hs2ni_cbor_bytes_head(r, HS2N_BODY_MAX);
+    }
+    return;
+  case HS2NI_RECORD_ACK:
+    record->lane = read_lane(r);
+    record->seq = hs2ni_cbor_uint(r, 0, UINT64_MAX);
+    record->bitmap = read_bitmap(r, record->seq);
+    skip_unknown(r, n - ACK_ELEMENTS);
+    return;
+  case HS2NI_RECORD_NACK:
+    record->lane = read_lane(r);
+    record->seq = read_seq(r);
+    record->code = (uint32_t)hs2ni_cbor_uint(r, 0, UINT32_MAX);
+    skip_unknown(r, n - ACK_ELEMENTS);
+    return;
+  }
+}
+
+int32_t hs2ni_record_decode(struct hs2n_span in, struct hs2ni_record *out) {
+  struct hs2ni_cbor_reader r = hs2ni_cbor_reader_over(in);
+  const size_t n =
+      hs2ni_cbor_array(&r, ACK_ELEMENTS, MSG_ELEMENTS + HS2NI_RECORD_EXTRA_MAX);
+  struct hs2ni_record record = {.kind = read_record_kind(&r, n)};
+
+  if (r.err == HS2N_OK) {
+    read_record(&r, n, &record);
+  }
+  if (r.err == HS2N_OK) {
+    *out = record;
+  }
+  return used(&r, in);
+}
+
+static void put_msg(struct hs2ni_cbor_writer *w,
+                    const struct hs2ni_record *record) {
+  assert(record->seq >= 1);
+  assert(record->type < HS2N_TYPES_MAX);
+  assert(record->flags <= HS2NI_FLAG_VIEW_BOUND);
+  assert(record->body_len <= HS2N_BODY_MAX);
+  hs2ni_cbor_put_array(w, MSG_ELEMENTS);
+  hs2ni_cbor_put_uint(w, record->kind);
+  hs2ni_cbor_put_uint(w, record->seq);
+  hs2ni_cbor_put_uint(w, record->type);
+  hs2ni_cbor_put_uint(w, record->flags);
+  hs2ni_cbor_put_uint(w, record->view);
+  if (record->kind == HS2NI_RECORD_LARGE) {
+    hs2ni_cbor_put_uint(w, record->body_len);
+  } else {
+    hs2ni_cbor_put_bytes_head(w, record->body_len);
+  }
+}
+
+static void put_ack(struct hs2ni_cbor_writer *w,
+                    const struct hs2ni_record *record) {
+  const struct hs2n_span bitmap = record->bitmap;
+
+  assert(bitmap.len <= HS2NI_ACK_BITMAP_MAX);
+  assert(bitmap.len <= (UINT64_MAX - record->seq) / 8);
+  assert(bitmap.len == 0 || bitmap.data[bitmap.len - 1] != 0);
+  hs2ni_cbor_put_uint(w, record->seq);
+  hs2ni_cbor_put_bytes(w, bitmap);
+}
+
+static void put_nack(struct hs2ni_cbor_writer *w,
+                     const struct hs2ni_record *record) {
+  assert(record->seq >= 1);
+  hs2ni_cbor_put_uint(w, record->seq);
+  hs2ni_cbor_put_uint(w, record->code);
+}
+
+size_t hs2ni_record_encode(const struct hs2ni_record *record,
+                           uint8_t out[HS2NI_RECORD_MAX]) {
+  struct hs2ni_cbor_writer w = hs2ni_cbor_writer_over(out, HS2NI_RECORD_MAX);
+
+  if (record->kind == HS2NI_RECORD_MSG || record->kind == HS2NI_RECORD_LARGE) {
+    put_msg(&w, record);
+  } else {
+    assert(record->kind == HS2NI_RECORD_ACK ||
+           record->kind == HS2NI_RECORD_NACK);
+    assert(record->lane < HS2N_LANES);
+    hs2ni_cbor_put_array(&w, ACK_ELEMENTS);
+    hs2ni_cbor_put_uint(&w, record->kind);
+    hs2ni_cbor_put_uint(&w, record->lane);
+    if (record->kind == HS2NI_RECORD_ACK) {
+      put_ack(&w, record);
+    } else {
+      put_nack(&w, record);
+    }
+  }
+  assert(!w.full);
+  return hs2ni_cbor_written(&w);
+}

@@ -1,14 +1,15 @@
 /* hello: what each side says first on a connection, once.
  *
- * A CBOR map with small unsigned keys in ascending order; unknown keys with
- * values of any definite-length kind, nested at most HS2NI_HELLO_DEPTH_MAX
- * deep, are skipped.
+ * A CBOR map with unsigned keys below 2^32 in ascending order.  The value of
+ * an unknown key is skipped: an integer, a string, true, false, null, or an
+ * array or map of such values, nested at most HS2NI_HELLO_DEPTH_MAX deep.
  *
- *   1  chain id (text)           6  capabilities (bits)
+ *   1  chain id (text of         6  capabilities (bits)
+ *      a-z 0-9 - .)
  *   2  lowest protocol version   7  listen addresses (byte strings: 4 or 16
  *   3  highest protocol version     bytes of IP, then 2 of port)
  *   4  incarnation               8  signed address records (byte strings,
- *   5  newest epoch                 opaque here), may be absent
+ *   5  newest epoch                 opaque here), absent if none
  *   9  message types: [[id, lane, size_max], ..], ascending by id
  */
 #ifndef HS2NI_WIRE_HELLO_H

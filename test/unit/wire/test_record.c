@@ -137,6 +137,7 @@ static void check_same(const struct hs2ni_record *a,
   }
 }
 
+/* covers: H14 */
 static void any_record_survives_a_round_trip(void) {
   struct hs2ni_rng rng;
 
@@ -211,7 +212,6 @@ static void the_longest_encodings_fit(void) {
 /* ---- prefixes --------------------------------------------------------------
  */
 
-/* covers: H14 */
 static void every_prefix_is_truncated_and_what_follows_is_not_read(void) {
   struct hs2ni_rng rng;
 
@@ -284,6 +284,7 @@ static void truncated_and_refused_both_tell_the_truth(void) {
 
 /* Puts other forms, same in value or in look, in the place of each element of
  * each good item, and of the head of its array. */
+/* covers: H14 */
 static void no_other_form_of_any_element_is_read(void) {
   /* The low nibble of bytes written .. is that of the element. */
   static const char *const forms[] = {
@@ -381,7 +382,6 @@ static void an_item_begins_with_a_short_array(void) {
   }
 }
 
-/* covers: H14 */
 static void values_out_of_range_are_refused(void) {
   static const struct {
     int codec;

@@ -46,11 +46,14 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
 }
 
 static void start(struct replica *r) {
+  struct hs2n_consensus consensus = HS2N_CONSENSUS_INIT;
   struct hs2n_io_config io;
   struct hs2n_config node;
 
   must("generate", hs2n_identity_generate(&r->identity, hs2n_mem_libc(),
                                           hs2n_rand_system, NULL));
+  consensus.self = r;
+  consensus.on_message = on_message;
   hs2n_io_config_default(&io);
   hs2n_config_default(&node);
   must("listen", hs2n_addr_parse("127.0.0.1:0", &io.listen));
@@ -58,8 +61,7 @@ static void start(struct replica *r) {
   node.chain_id = "echo-1";
   node.types = types;
   node.types_n = sizeof(types) / sizeof(types[0]);
-  node.consensus.self = r;
-  node.consensus.on_message = on_message;
+  node.consensus = &consensus;
   must("start", hs2n_io_new(&r->io, &io, &node, NULL));
   r->addr = hs2n_io_local(r->io);
 }

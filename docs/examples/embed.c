@@ -15,19 +15,21 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
 }
 
 int main(void) {
+  struct hs2n_consensus consensus = HS2N_CONSENSUS_INIT;
   struct hs2n_config node;
   struct hs2n_io_config io;
   struct hs2n_identity *key = NULL;
   struct hs2n_io *driver = NULL;
   int err = hs2n_identity_generate(&key, hs2n_mem_libc(), hs2n_rand_system, 0);
 
+  consensus.on_message = on_message;
   hs2n_io_config_default(&io);
   hs2n_config_default(&node);
   node.identity = key;
   node.chain_id = "mainnet-1";
   node.types = types;
   node.types_n = 1;
-  node.consensus.on_message = on_message;
+  node.consensus = &consensus;
   if (err == HS2N_OK && (err = hs2n_io_new(&driver, &io, &node, NULL)) == 0) {
     /* hs2n_set_members(hs2n_io_node(driver), epoch, members, n, 0); */
     err = hs2n_io_turn(driver, HS2N_MS(10)); /* or hs2n_io_run, _start, _fd */

@@ -59,9 +59,9 @@ struct hs2n_config {
   uint64_t incarnation;
   const struct hs2n_type *types; /* copied */
   size_t types_n;
-  struct hs2n_limits limits;
-  struct hs2n_consensus consensus;
-  hs2n_rand_fn rand; /* secrets; kept */
+  const struct hs2n_limits *limits;       /* NULL: the defaults; copied */
+  const struct hs2n_consensus *consensus; /* NULL: deaf; copied */
+  hs2n_rand_fn rand;                      /* secrets; kept */
   void *rand_data;
   uint64_t seed; /* jitter; a simulation is a function of its seeds */
   /* Derives stateless-reset tokens (RFC 9000, 10.3) and Retry tokens: the
@@ -80,7 +80,7 @@ struct hs2n_config {
 };
 
 /**
- * Fills in what has a default: limits, congestion, memory of the C library.
+ * Fills in what has a default: memory of the C library, BBR, default limits.
  *
  * Thread: any.
  *

@@ -1,0 +1,210 @@
+#include "cast/cast.h"
+
+#include <hs2net/error.h>
+#include <string.h>
+
+/* One receiver while the order is being made. */
+struct candidate {
+  struct hs2ni_target target;
+  uint64_t rank; /* low first: leaders, then round-trip time */
+};
+
+struct hs2ni_cast {
+  struct hs2ni_env *env;
+  struct hs2ni_peers *peers;
+  struct hs2ni_msgs *msgs;
+  struct hs2n_peer leaders[HS2NI_CAST_LEADERS_MAX];
+  size_t leaders_n;
+  /* Scratch of one send, limits.peers_max entries each. */
+  struct candidate *candidates;
+  struct hs2ni_target *targets;
+};
+
+static size_t candidates_size(const struct hs2n_limits *l) {
+  return l->peers_max * sizeof(struct candidate);
+}
+
+static size_t targets_size(const struct hs2n_limits *l) {
+  return l->peers_max * sizeof(struct hs2ni_target);
+}
+
+uint64_t hs2ni_cast_footprint(const struct hs2n_limits *limits) {
+  return sizeof(struct hs2ni_cast) + candidates_size(limits) +
+         targets_size(limits);
+}
+
+int hs2ni_cast_new(struct hs2ni_cast **out, struct hs2ni_env *env,
+                   struct hs2ni_peers *peers, struct hs2ni_msgs *msgs) {
+  struct hs2ni_cast *c = hs2ni_alloc(env, sizeof(*c));
+
+  if (c == NULL) {
+    return HS2N_ERR_NO_MEMORY;
+  }
+  *c = (struct hs2ni_cast){.env = env, .peers = peers, .msgs = msgs};
+  c->candidates = hs2ni_alloc(env, candidates_size(&env->limits));
+  c->targets = hs2ni_alloc(env, targets_size(&env->limits));
+  if (c->candidates == NULL || c->targets == NULL) {
+    hs2ni_cast_free(c);
+    return HS2N_ERR_NO_MEMORY;
+  }
+  *out = c;
+  return HS2N_OK;
+}
+
+void hs2ni_cast_free(struct hs2ni_cast *cast) {
+  struct hs2ni_env *env;
+
+  if (cast == NULL) {
+    return;
+  }
+  env = cast->env;
+  hs2ni_free(env, cast->candidates, candidates_size(&env->limits));
+  hs2ni_free(env, cast->targets, targets_size(&env->limits));
+  hs2ni_free(env, cast, sizeof(*cast));
+}
+
+int hs2ni_cast_leaders(struct hs2ni_cast *cast, const struct hs2n_peer *leaders,
+                       size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    if (hs2ni_peers_get(cast->peers, leaders[i]) == NULL) {
+      return HS2N_ERR_NO_PEER;
+    }
+  }
+  cast->leaders_n = n < HS2NI_CAST_LEADERS_MAX ? n : HS2NI_CAST_LEADERS_MAX;
+  if (cast->leaders_n > 0) {
+    memcpy(cast->leaders, leaders, cast->leaders_n * sizeof(leaders[0]));
+  }
+  return HS2N_OK;
+}
+
+/* Leaders by their turn, then connected peers by round-trip time, then those
+ * that are down: for them the message only waits. */
+static uint64_t rank(const struct hs2ni_cast *cast,
+                     const struct hs2ni_peer *peer) {
+  struct hs2ni_conn *conn = hs2ni_peer_conn(peer);
+  struct hs2ni_conn_stats stats;
+
+  for (size_t i = 0; i < cast->leaders_n; i++) {
+    if (cast->leaders[i].v == peer->handle.v) {
+      return i;
+    }
+  }
+  if (conn == NULL) {
+    return UINT64_MAX;
+  }
+  conn->ops->conn_stats(conn, &stats);
+  return HS2NI_CAST_LEADERS_MAX + stats.rtt_smoothed;
+}
+
+static struct hs2ni_target target_of(const struct hs2ni_peer *peer,
+                                     uint64_t weight) {
+  return (struct hs2ni_target){
+      .chan = peer->channel, .peer = peer->handle, .weight = weight};
+}
+
+/* By rank; equal ones by handle, so that a run can be repeated. */
+static bool before(const struct candidate *a, const struct candidate *b) {
+  return a->rank != b->rank ? a->rank < b->rank
+                            : a->target.peer.v < b->target.peer.v;
+}
+
+/* Moves c[at] down until neither child belongs behind it. */
+static void sink(struct candidate *c, size_t at, size_t n) {
+  const struct candidate moving = c[at];
+
+  for (size_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+    if (child + 1 < n && before(&c[child], &c[child + 1])) {
+      child++;
+    }
+    if (!before(&moving, &c[child])) {
+      break;
+    }
+    c[at] = c[child];
+    at = child;
+  }
+  c[at] = moving;
+}
+
+/* Heapsort: the C library's qsort may allocate. */
+static void put_in_order(struct candidate *c, size_t n) {
+  for (size_t i = n / 2; i-- > 0;) {
+    sink(c, i, n);
+  }
+  for (size_t end = n; end-- > 1;) {
+    const struct candidate last = c[end];
+
+    c[end] = c[0];
+    c[0] = last;
+    sink(c, 0, end);
+  }
+}
+
+static int send_in_order(struct hs2ni_cast *cast, size_t n,
+                         const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
+  put_in_order(cast->candidates, n);
+  for (size_t i = 0; i < n; i++) {
+    cast->targets[i] = cast->candidates[i].target;
+  }
+  return hs2ni_msgs_send(cast->msgs, cast->targets, n, msg, out_tag);
+}
+
+static int send_epoch(struct hs2ni_cast *cast, uint64_t number,
+                      const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
+  const struct hs2ni_epoch *epoch = hs2ni_peers_epoch(cast->peers, number);
+
+  if (epoch == NULL || epoch->n == 0) {
+    return HS2N_ERR_NO_PEER;
+  }
+  for (size_t i = 0; i < epoch->n; i++) {
+    const struct hs2ni_member *m = &epoch->members[i];
+
+    cast->candidates[i] = (struct candidate){
+        .target = target_of(m->peer, m->weight), .rank = rank(cast, m->peer)};
+  }
+  return send_in_order(cast, epoch->n, msg, out_tag);
+}
+
+static bool listed(const struct hs2n_peer *peers, size_t n,
+                   struct hs2n_peer peer) {
+  for (size_t i = 0; i < n; i++) {
+    if (peers[i].v == peer.v) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static int send_some(struct hs2ni_cast *cast, const struct hs2n_peer *peers,
+                     size_t n, const struct hs2n_msg *msg,
+                     struct hs2n_tag *out_tag) {
+  if (peers == NULL || n == 0 || n > cast->env->limits.peers_max) {
+    return HS2N_ERR_INVALID;
+  }
+  for (size_t i = 0; i < n; i++) {
+    const struct hs2ni_peer *peer = hs2ni_peers_get(cast->peers, peers[i]);
+
+    if (peer == NULL) {
+      return HS2N_ERR_NO_PEER;
+    }
+    if (listed(peers, i, peers[i])) {
+      return HS2N_ERR_INVALID;
+    }
+    cast->candidates[i] =
+        (struct candidate){.target = target_of(peer, hs2ni_peer_weight(peer)),
+                           .rank = rank(cast, peer)};
+  }
+  return send_in_order(cast, n, msg, out_tag);
+}
+
+int hs2ni_cast_send(struct hs2ni_cast *cast, const struct hs2n_dst *dst,
+                    const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
+  switch (dst->kind) {
+  case HS2N_DST_PEER:
+    return send_some(cast, &dst->peer, 1, msg, out_tag);
+  case HS2N_DST_SOME:
+    return send_some(cast, dst->peers, dst->count, msg, out_tag);
+  case HS2N_DST_EPOCH:
+    return send_epoch(cast, dst->epoch, msg, out_tag);
+  }
+  return HS2N_ERR_INVALID;
+}

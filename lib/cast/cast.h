@@ -1,0 +1,40 @@
+/* cast: from a destination to its receivers, and in which order they are
+ * served.
+ *
+ * Broadcast is direct: each receiver gets the message from its sender.
+ * Receivers are served one after the other, next leaders first, then by
+ * round-trip time, nearest first, because a quorum is reached sooner when
+ * near peers hold the whole message early than when all get it at once. */
+#ifndef HS2NI_CAST_CAST_H
+#define HS2NI_CAST_CAST_H
+
+#include "base/env.h"
+#include "msg/msgs.h"
+#include "peer/peer.h"
+
+/* Leaders that are remembered from hs2n_enter_view. */
+#define HS2NI_CAST_LEADERS_MAX 8u
+
+struct hs2ni_cast;
+
+/* All three are kept.  Returns HS2N_OK or HS2N_ERR_NO_MEMORY. */
+HS2N_MUST_CHECK int hs2ni_cast_new(struct hs2ni_cast **out,
+                                   struct hs2ni_env *env,
+                                   struct hs2ni_peers *peers,
+                                   struct hs2ni_msgs *msgs);
+void hs2ni_cast_free(struct hs2ni_cast *cast);
+uint64_t hs2ni_cast_footprint(const struct hs2n_limits *limits);
+
+/* See hs2n_send. */
+HS2N_MUST_CHECK int hs2ni_cast_send(struct hs2ni_cast *cast,
+                                    const struct hs2n_dst *dst,
+                                    const struct hs2n_msg *msg,
+                                    struct hs2n_tag *out_tag);
+/* Who leads this and the next views; those beyond the first
+ * HS2NI_CAST_LEADERS_MAX are ignored.  Returns HS2N_OK or HS2N_ERR_NO_PEER,
+ * with nothing changed. */
+HS2N_MUST_CHECK int hs2ni_cast_leaders(struct hs2ni_cast *cast,
+                                       const struct hs2n_peer *leaders,
+                                       size_t n);
+
+#endif /* HS2NI_CAST_CAST_H */

@@ -22,7 +22,7 @@ static const struct hs2n_mem *mem_of(const struct hs2ni_env *env) {
   return env == NULL ? hs2n_mem_libc() : env->mem;
 }
 
-void *hs2ni_tls_malloc(size_t len, void *heap, int type) {
+void *hs2ni_hook_malloc(size_t len, void *heap, int type) {
   struct hs2ni_env *env = heap;
   const struct hs2n_mem *mem = mem_of(env);
   struct block *b = NULL;
@@ -42,7 +42,7 @@ void *hs2ni_tls_malloc(size_t len, void *heap, int type) {
   return b + 1;
 }
 
-void hs2ni_tls_free(void *ptr, void *heap, int type) {
+void hs2ni_hook_free(void *ptr, void *heap, int type) {
   const struct hs2n_mem *mem;
   struct block *b;
 
@@ -56,21 +56,21 @@ void hs2ni_tls_free(void *ptr, void *heap, int type) {
   mem->release(mem->user_data, b, sizeof(*b) + b->len);
 }
 
-void *hs2ni_tls_realloc(void *ptr, size_t len, void *heap, int type) {
+void *hs2ni_hook_realloc(void *ptr, size_t len, void *heap, int type) {
   void *grown;
   size_t kept;
 
-  grown = hs2ni_tls_malloc(len, heap, type);
+  grown = hs2ni_hook_malloc(len, heap, type);
   if (grown == NULL || ptr == NULL) {
     return grown;
   }
   kept = block_of(ptr)->len;
   memcpy(grown, ptr, kept < len ? kept : len);
-  hs2ni_tls_free(ptr, heap, type);
+  hs2ni_hook_free(ptr, heap, type);
   return grown;
 }
 
-int hs2ni_tls_random(void *heap, unsigned char *out, unsigned len) {
+int hs2ni_hook_random(void *heap, unsigned char *out, unsigned len) {
   const struct hs2ni_env *env = heap;
 
   /* Nothing that concerns a peer may come from a generator without a node. */

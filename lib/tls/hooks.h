@@ -10,14 +10,14 @@
 #include <stddef.h>
 
 /* heap is a struct hs2ni_env * or NULL; type is wolfSSL's tag, unused. */
-void *hs2ni_tls_malloc(size_t len, void *heap, int type);
+void *hs2ni_hook_malloc(size_t len, void *heap, int type);
 /* As C's realloc: NULL leaves the old block as it was. */
-void *hs2ni_tls_realloc(void *ptr, size_t len, void *heap, int type);
+void *hs2ni_hook_realloc(void *ptr, size_t len, void *heap, int type);
 /* NULL is allowed. */
-void hs2ni_tls_free(void *ptr, void *heap, int type);
+void hs2ni_hook_free(void *ptr, void *heap, int type);
 
 /* Fills out from env->rand.  Returns 0, or wolfSSL's RNG_FAILURE_E, which
  * ends the handshake that asked. */
-int hs2ni_tls_random(void *heap, unsigned char *out, unsigned len);
+int hs2ni_hook_random(void *heap, unsigned char *out, unsigned len);
 
 #endif /* HS2NI_TLS_HOOKS_H */

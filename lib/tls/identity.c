@@ -1,7 +1,8 @@
+#include "tls/identity.h"
+
 #include "tls/pem.h"
 
 #include <hs2net/error.h>
-#include <hs2net/identity.h>
 #include <string.h>
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
@@ -55,10 +56,11 @@ static int identity_new(struct hs2n_identity **out, const struct hs2n_mem *mem,
 int hs2n_identity_generate(struct hs2n_identity **out_identity,
                            const struct hs2n_mem *mem, hs2n_rand_fn rand,
                            void *rand_data) {
+  const hs2n_rand_fn fill = rand;
   uint8_t seed[HS2N_KEY_LEN];
   int rv;
 
-  rv = rand(rand_data, seed, sizeof(seed)) == 0 ? HS2N_OK : HS2N_ERR_RANDOM;
+  rv = fill(rand_data, seed, sizeof(seed)) == 0 ? HS2N_OK : HS2N_ERR_RANDOM;
   if (rv == HS2N_OK) {
     rv = identity_new(out_identity, mem, seed);
   }
@@ -111,6 +113,10 @@ void hs2n_identity_free(struct hs2n_identity *identity) {
 
 struct hs2n_key hs2n_identity_key(const struct hs2n_identity *identity) {
   return identity->key;
+}
+
+const uint8_t *hs2ni_identity_seed(const struct hs2n_identity *identity) {
+  return identity->seed;
 }
 
 int hs2n_sign(const struct hs2n_identity *identity, struct hs2n_span bytes,

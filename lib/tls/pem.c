@@ -189,15 +189,24 @@ int hs2ni_pem_read(struct hs2ni_pem_key *out, struct hs2n_span text) {
   return rv;
 }
 
+void hs2ni_pkcs8_write(const uint8_t seed[HS2N_KEY_LEN],
+                       uint8_t out[HS2NI_PKCS8_LEN]) {
+  static const uint8_t head[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30,
+                                 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
+                                 0x04, 0x22, 0x04, 0x20};
+
+  memcpy(out, head, sizeof(head));
+  memcpy(out + sizeof(head), seed, HS2N_KEY_LEN);
+}
+
 void hs2ni_pem_write(const uint8_t seed[HS2N_KEY_LEN],
                      char out[HS2NI_PEM_LEN]) {
   static const char digits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  uint8_t der[48] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
-                     0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20};
+  uint8_t der[HS2NI_PKCS8_LEN];
   char *p = out;
 
-  memcpy(der + 16, seed, HS2N_KEY_LEN);
+  hs2ni_pkcs8_write(seed, der);
   memcpy(p, BEGIN "\n", sizeof(BEGIN));
   p += sizeof(BEGIN);
   for (size_t i = 0; i < sizeof(der); i += 3) {

@@ -22,6 +22,11 @@ struct hs2ni_pem_key {
 HS2N_MUST_CHECK int hs2ni_pem_read(struct hs2ni_pem_key *out,
                                    struct hs2n_span text);
 
+#define HS2NI_PKCS8_LEN 48u
+/* PKCS#8 without PEM around it.  The caller wipes out. */
+void hs2ni_pkcs8_write(const uint8_t seed[HS2N_KEY_LEN],
+                       uint8_t out[HS2NI_PKCS8_LEN]);
+
 /* Bytes of what hs2ni_pem_write writes, its zero included. */
 #define HS2NI_PEM_LEN 120u
 void hs2ni_pem_write(const uint8_t seed[HS2N_KEY_LEN], char out[HS2NI_PEM_LEN]);

@@ -6,10 +6,10 @@
 #define HS2NET_HOOKS_H
 
 #ifndef __ASSEMBLER__
-int hs2ni_tls_random(void *heap, unsigned char *out, unsigned int len);
+int hs2ni_hook_random(void *heap, unsigned char *out, unsigned int len);
 #endif
 
 /* Expanded inside of wc_RNG_GenerateBlock, where the generator is `rng`. */
-#define HS2NET_RANDOM_BLOCK(out, len) hs2ni_tls_random(rng->heap, (out), (len))
+#define HS2NET_RANDOM_BLOCK(out, len) hs2ni_hook_random(rng->heap, (out), (len))
 
 #endif /* HS2NET_HOOKS_H */

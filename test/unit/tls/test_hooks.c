@@ -9,11 +9,11 @@ static void blocks_go_back_to_where_they_came_from(void) {
   void *p;
 
   test_mem_init(&t, 0);
-  p = hs2ni_tls_malloc(10, &env, 0);
+  p = hs2ni_hook_malloc(10, &env, 0);
   CHECK(p != NULL);
-  hs2ni_tls_free(p, NULL, 0);
+  hs2ni_hook_free(p, NULL, 0);
   CHECK_EQ(t.live_bytes, 0);
-  hs2ni_tls_free(NULL, &env, 0);
+  hs2ni_hook_free(NULL, &env, 0);
 }
 
 static void realloc_keeps_the_bytes(void) {
@@ -23,14 +23,14 @@ static void realloc_keeps_the_bytes(void) {
   char *q;
 
   test_mem_init(&t, 0);
-  p = hs2ni_tls_realloc(NULL, 4, &env, 0);
+  p = hs2ni_hook_realloc(NULL, 4, &env, 0);
   CHECK(p != NULL);
   memcpy(p, "abc", 4);
-  q = hs2ni_tls_realloc(p, 100, &env, 0);
+  q = hs2ni_hook_realloc(p, 100, &env, 0);
   CHECK_TEXT(q, "abc");
-  q = hs2ni_tls_realloc(q, 2, &env, 0);
+  q = hs2ni_hook_realloc(q, 2, &env, 0);
   CHECK_EQ(q[1], 'b');
-  hs2ni_tls_free(q, &env, 0);
+  hs2ni_hook_free(q, &env, 0);
   CHECK_EQ(t.live_bytes, 0);
 }
 
@@ -40,11 +40,11 @@ static void a_failed_realloc_leaves_the_block(void) {
   char *p;
 
   test_mem_init(&t, 2);
-  p = hs2ni_tls_malloc(4, &env, 0);
+  p = hs2ni_hook_malloc(4, &env, 0);
   memcpy(p, "abc", 4);
-  CHECK(hs2ni_tls_realloc(p, 100, &env, 0) == NULL);
+  CHECK(hs2ni_hook_realloc(p, 100, &env, 0) == NULL);
   CHECK_TEXT(p, "abc");
-  hs2ni_tls_free(p, &env, 0);
+  hs2ni_hook_free(p, &env, 0);
   CHECK_EQ(env.stats.allocation_failures, 1);
 }
 
@@ -60,20 +60,20 @@ static void randomness_is_the_node_s(void) {
   struct hs2ni_env env = {.rand = give_sevens, .rand_data = &fails};
   uint8_t out[4] = {0};
 
-  CHECK_EQ(hs2ni_tls_random(&env, out, 4), 0);
+  CHECK_EQ(hs2ni_hook_random(&env, out, 4), 0);
   CHECK_MEM(out, "\7\7\7\7", 4);
   fails = 1;
-  CHECK(hs2ni_tls_random(&env, out, 4) != 0);
+  CHECK(hs2ni_hook_random(&env, out, 4) != 0);
 }
 
 static void without_a_node_there_is_no_randomness(void) {
   uint8_t out[4];
 
-  CHECK(hs2ni_tls_random(NULL, out, sizeof(out)) != 0);
+  CHECK(hs2ni_hook_random(NULL, out, sizeof(out)) != 0);
 }
 
 static void absurd_sizes_are_refused(void) {
-  CHECK(hs2ni_tls_malloc(SIZE_MAX, NULL, 0) == NULL);
+  CHECK(hs2ni_hook_malloc(SIZE_MAX, NULL, 0) == NULL);
 }
 
 int main(void) {

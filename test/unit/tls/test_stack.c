@@ -1,4 +1,5 @@
 /* The pinned ngtcp2 and wolfSSL fit each other and have what we rely on. */
+#include "base/env.h"
 #include "tap.h"
 #include "test_mem.h"
 
@@ -12,12 +13,13 @@
 
 static void contexts_live_in_the_given_memory(void) {
   struct test_mem t;
+  struct hs2ni_env env = {.mem = &t.mem};
   WOLFSSL_CTX *server;
   WOLFSSL_CTX *client;
 
   test_mem_init(&t, 0);
-  server = wolfSSL_CTX_new_ex(wolfTLSv1_3_server_method_ex(&t.mem), &t.mem);
-  client = wolfSSL_CTX_new_ex(wolfTLSv1_3_client_method_ex(&t.mem), &t.mem);
+  server = wolfSSL_CTX_new_ex(wolfTLSv1_3_server_method_ex(&env), &env);
+  client = wolfSSL_CTX_new_ex(wolfTLSv1_3_client_method_ex(&env), &env);
   CHECK(server != NULL && client != NULL);
   CHECK_EQ(ngtcp2_crypto_wolfssl_configure_server_context(server), 0);
   CHECK_EQ(ngtcp2_crypto_wolfssl_configure_client_context(client), 0);

@@ -1,0 +1,81 @@
+#include "tls/hooks.h"
+
+#include "base/env.h"
+
+#include <wolfssl/options.h>
+
+#include <stdalign.h>
+#include <stdint.h>
+#include <string.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
+
+struct block {
+  alignas(max_align_t) struct hs2ni_env *env;
+  size_t len; /* without this header */
+};
+
+static struct block *block_of(void *ptr) {
+  return (struct block *)ptr - 1;
+}
+
+static const struct hs2n_mem *mem_of(const struct hs2ni_env *env) {
+  return env == NULL ? hs2n_mem_libc() : env->mem;
+}
+
+void *hs2ni_hook_malloc(size_t len, void *heap, int type) {
+  struct hs2ni_env *env = heap;
+  const struct hs2n_mem *mem = mem_of(env);
+  struct block *b = NULL;
+
+  (void)type;
+  if (len <= SIZE_MAX - sizeof(*b)) {
+    b = mem->alloc(mem->user_data, sizeof(*b) + len);
+  }
+  if (b == NULL) {
+    if (env != NULL) {
+      env->stats.allocation_failures++;
+    }
+    return NULL;
+  }
+  b->env = env;
+  b->len = len;
+  return b + 1;
+}
+
+void hs2ni_hook_free(void *ptr, void *heap, int type) {
+  const struct hs2n_mem *mem;
+  struct block *b;
+
+  (void)heap;
+  (void)type;
+  if (ptr == NULL) {
+    return;
+  }
+  b = block_of(ptr);
+  mem = mem_of(b->env);
+  mem->release(mem->user_data, b, sizeof(*b) + b->len);
+}
+
+void *hs2ni_hook_realloc(void *ptr, size_t len, void *heap, int type) {
+  void *grown;
+  size_t kept;
+
+  grown = hs2ni_hook_malloc(len, heap, type);
+  if (grown == NULL || ptr == NULL) {
+    return grown;
+  }
+  kept = block_of(ptr)->len;
+  memcpy(grown, ptr, kept < len ? kept : len);
+  hs2ni_hook_free(ptr, heap, type);
+  return grown;
+}
+
+int hs2ni_hook_random(void *heap, unsigned char *out, unsigned len) {
+  const struct hs2ni_env *env = heap;
+
+  /* Nothing that concerns a peer may come from a generator without a node. */
+  if (env == NULL || env->rand(env->rand_data, out, len) != 0) {
+    return RNG_FAILURE_E;
+  }
+  return 0;
+}

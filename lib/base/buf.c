@@ -150,6 +150,10 @@ int hs2ni_buf_receive(struct hs2n_buf **out, struct hs2ni_pool *pool,
   return HS2N_OK;
 }
 
+size_t hs2ni_buf_overhead(void) {
+  return sizeof(struct hs2n_buf);
+}
+
 uint8_t *hs2ni_buf_data(struct hs2n_buf *buf) {
   assert(buf->kind != WRAPPED);
   assert(buf->refs == 1);

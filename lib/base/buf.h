@@ -35,6 +35,8 @@ HS2N_MUST_CHECK int hs2ni_buf_receive(struct hs2n_buf **out,
                                       struct hs2ni_pool *pool,
                                       struct hs2ni_account *account,
                                       size_t len);
+/* Bytes of the pool's blocks that such a body takes beside its len. */
+size_t hs2ni_buf_overhead(void);
 /* Writable bytes of a buf that nobody else has seen yet. */
 uint8_t *hs2ni_buf_data(struct hs2n_buf *buf);
 

@@ -108,3 +108,7 @@ void hs2ni_pool_give(struct hs2ni_pool *pool, void *block, size_t len) {
   pool->kept_bytes += class_bytes(index);
   ASAN_POISON_MEMORY_REGION(block, class_bytes(index));
 }
+
+size_t hs2ni_pool_footprint(size_t len) {
+  return len > HS2NI_POOL_BLOCK_MAX ? len : class_bytes(class_of(len));
+}

@@ -26,5 +26,7 @@ void hs2ni_pool_fini(struct hs2ni_pool *pool);
 /* Not zeroed.  NULL when memory runs out.  len >= 1. */
 void *hs2ni_pool_take(struct hs2ni_pool *pool, size_t len);
 void hs2ni_pool_give(struct hs2ni_pool *pool, void *block, size_t len);
+/* Bytes of env->mem that a block of len bytes takes. */
+size_t hs2ni_pool_footprint(size_t len);
 
 #endif /* HS2NI_BASE_POOL_H */

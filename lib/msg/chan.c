@@ -1,0 +1,259 @@
+/* A channel: its life, and the way of link upcalls to its parts. */
+#include "msg/chan.h"
+
+#include <assert.h>
+
+void hs2ni_chan_want(struct hs2ni_chan *chan) {
+  if (chan->conn != NULL) {
+    chan->conn->ops->want_tx(chan->conn);
+  }
+}
+
+int hs2ni_chan_new(struct hs2ni_chan **out, struct hs2ni_msgs *msgs,
+                   struct hs2n_peer peer) {
+  struct hs2ni_chan *chan;
+
+  if (msgs->chans.count >= msgs->env->limits.peers_max) {
+    return HS2N_ERR_FULL;
+  }
+  chan = hs2ni_alloc(msgs->env, sizeof(*chan));
+  if (chan == NULL) {
+    return HS2N_ERR_NO_MEMORY;
+  }
+  chan->msgs = msgs;
+  chan->peer = peer;
+  if (hs2ni_ledger_new(&chan->rx.ledger, chan) != HS2N_OK) {
+    hs2ni_free(msgs->env, chan, sizeof(*chan));
+    return HS2N_ERR_NO_MEMORY;
+  }
+  for (uint8_t i = 0; i < HS2N_LANES; i++) {
+    hs2ni_tx_lane_init(&chan->tx[i], chan, i);
+    hs2ni_rx_lane_init(&chan->rx.lanes[i], chan, i);
+  }
+  hs2ni_list_push_back(&msgs->chans, &chan->node);
+  *out = chan;
+  return HS2N_OK;
+}
+
+static void end_all(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    struct hs2ni_list *msgs = &chan->tx[i].msgs;
+
+    while (msgs->head != NULL) {
+      hs2ni_tx_failed(HS2NI_CONTAINER(msgs->head, struct hs2ni_tx_msg, node),
+                      outcome, HS2N_REASON_NONE);
+    }
+  }
+}
+
+/* Forgets all that came from the peer's process. */
+static void void_received(struct hs2ni_chan *chan) {
+  struct hs2ni_list_node *n;
+
+  hs2ni_deliver_forget(chan);
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    hs2ni_rx_lane_void(&chan->rx.lanes[i]);
+  }
+  while ((n = hs2ni_list_pop_front(&chan->rx.nacks_pending)) != NULL) {
+    hs2ni_rx_msg_free(HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node));
+  }
+}
+
+void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
+  struct hs2ni_msgs *msgs;
+
+  if (chan == NULL) {
+    return;
+  }
+  msgs = chan->msgs;
+  hs2ni_chan_detach(chan);
+  end_all(chan, outcome);
+  void_received(chan);
+  if (chan->writable_due) {
+    hs2ni_list_remove(&msgs->writable, &chan->writable_node);
+  }
+  hs2ni_list_remove(&msgs->chans, &chan->node);
+  hs2ni_ledger_close(chan->rx.ledger);
+  hs2ni_free(msgs->env, chan, sizeof(*chan));
+}
+
+void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
+                       const struct hs2ni_hello *hello) {
+  assert(chan->conn == NULL);
+  if (chan->incarnation != hello->incarnation) {
+    void_received(chan);
+    chan->incarnation = hello->incarnation;
+  }
+  chan->peer_types_known = 0;
+  for (size_t i = 0; i < hello->types_n; i++) {
+    const struct hs2ni_hello_type *type = &hello->types[i];
+
+    if (type->id < HS2N_TYPES_MAX) {
+      chan->peer_types[type->id] = *type;
+      chan->peer_types_known |= (uint64_t)1 << type->id;
+    }
+  }
+  chan->conn = conn;
+  hs2ni_ack_tx_attach(chan);
+  hs2ni_chan_want(chan);
+}
+
+void hs2ni_chan_detach(struct hs2ni_chan *chan) {
+  struct hs2ni_rx *rx = &chan->rx;
+  struct hs2ni_list_node *n;
+
+  if (chan->conn == NULL) {
+    return;
+  }
+  chan->conn = NULL; /* from here on nobody asks it for anything */
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    hs2ni_tx_lane_detach(&chan->tx[i]);
+    hs2ni_rx_lane_detach(&rx->lanes[i]);
+  }
+  while ((n = hs2ni_list_pop_front(&rx->heads)) != NULL) {
+    hs2ni_pool_give(hs2ni_chan_pool(chan),
+                    HS2NI_CONTAINER(n, struct hs2ni_rx_head, node),
+                    sizeof(struct hs2ni_rx_head));
+  }
+  rx->has_acks_stream = false;
+  rx->acks_stash.len = 0;
+  rx->held_ended.bytes = 0;
+  rx->withholding = false;
+  hs2ni_ack_tx_detach(chan);
+  assert(rx->assembling_bytes == 0);
+}
+
+enum hs2n_reason hs2ni_chan_data(struct hs2ni_chan *chan, uint64_t stream,
+                                 struct hs2n_span bytes, bool fin) {
+  assert(chan->conn != NULL);
+  return hs2ni_rx_data(chan, stream, bytes, fin);
+}
+
+enum hs2n_reason hs2ni_chan_reset(struct hs2ni_chan *chan, uint64_t stream,
+                                  uint64_t code) {
+  (void)code; /* why it was withdrawn makes no difference here */
+  assert(chan->conn != NULL);
+  return hs2ni_rx_reset(chan, stream);
+}
+
+enum hs2n_reason hs2ni_chan_stopped(struct hs2ni_chan *chan, uint64_t stream,
+                                    uint64_t code) {
+  (void)chan;
+  (void)stream;
+  (void)code;
+  /* A peer that does not want a message passes over its bytes. */
+  return HS2N_REASON_PROTOCOL;
+}
+
+static struct hs2ni_tx_lane *find_lane(struct hs2ni_chan *chan,
+                                       uint64_t stream) {
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    if (chan->tx[i].has_stream && chan->tx[i].stream == stream) {
+      return &chan->tx[i];
+    }
+  }
+  return NULL;
+}
+
+static bool is_acks(const struct hs2ni_chan *chan, uint64_t stream) {
+  return chan->ack_tx.has_stream && chan->ack_tx.stream == stream;
+}
+
+void hs2ni_chan_acked(struct hs2ni_chan *chan, uint64_t stream,
+                      uint64_t offset) {
+  struct hs2ni_tx_lane *lane = find_lane(chan, stream);
+  struct hs2ni_tx_body *body;
+
+  if (is_acks(chan, stream)) {
+    hs2ni_ack_tx_acked(chan, offset);
+  } else if (lane != NULL) {
+    hs2ni_tx_lane_acked(lane, offset);
+  } else if ((body = hs2ni_tx_body_find(chan, stream)) != NULL) {
+    hs2ni_tx_body_acked(body, offset);
+  }
+  hs2ni_chan_want(chan);
+}
+
+void hs2ni_chan_done(struct hs2ni_chan *chan, uint64_t stream) {
+  struct hs2ni_tx_body *body = hs2ni_tx_body_find(chan, stream);
+
+  if (body != NULL) {
+    hs2ni_tx_body_done(body);
+    hs2ni_chan_want(chan);
+  }
+}
+
+void hs2ni_chan_credit(struct hs2ni_chan *chan) {
+  chan->ack_tx.blocked = false;
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    chan->tx[i].blocked = false;
+    for (struct hs2ni_list_node *n = chan->tx[i].bodies.head; n != NULL;
+         n = n->next) {
+      HS2NI_CONTAINER(n, struct hs2ni_tx_body, node)->blocked = false;
+    }
+  }
+  hs2ni_chan_want(chan);
+}
+
+void hs2ni_chan_blocked(struct hs2ni_chan *chan, uint64_t stream) {
+  struct hs2ni_tx_lane *lane = find_lane(chan, stream);
+  struct hs2ni_tx_body *body;
+
+  if (is_acks(chan, stream)) {
+    chan->ack_tx.blocked = true;
+  } else if (lane != NULL) {
+    lane->blocked = true;
+  } else if ((body = hs2ni_tx_body_find(chan, stream)) != NULL) {
+    body->blocked = true;
+  }
+}
+
+bool hs2ni_chan_next(struct hs2ni_chan *chan, struct hs2ni_chunk *out) {
+  if (chan->conn == NULL) {
+    return false;
+  }
+  if (hs2ni_ack_tx_next(chan, out)) {
+    return true;
+  }
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    if (hs2ni_tx_lane_next(&chan->tx[i], out)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void hs2ni_chan_sent(struct hs2ni_chan *chan, uint64_t stream, size_t len,
+                     bool fin) {
+  struct hs2ni_tx_lane *lane = find_lane(chan, stream);
+  struct hs2ni_tx_body *body;
+
+  if (is_acks(chan, stream)) {
+    hs2ni_ack_tx_sent(chan, len);
+  } else if (lane != NULL) {
+    hs2ni_tx_lane_sent(lane, len);
+  } else if ((body = hs2ni_tx_body_find(chan, stream)) != NULL) {
+    hs2ni_tx_body_sent(body, len, fin);
+  }
+}
+
+bool hs2ni_chan_idle(const struct hs2ni_chan *chan) {
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    if (chan->tx[i].msgs.count > 0) {
+      return false;
+    }
+  }
+  return !hs2ni_ack_tx_due(chan);
+}
+
+void hs2ni_chan_stats(const struct hs2ni_chan *chan,
+                      struct hs2ni_chan_stats *out) {
+  *out = (struct hs2ni_chan_stats){
+      .incarnation = chan->incarnation,
+      .queued_bytes = chan->charged_bytes,
+      .rx_held_bytes = hs2ni_rx_held_bytes(chan),
+  };
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    out->queued_msgs[i] = (uint32_t)chan->tx[i].msgs.count;
+  }
+}

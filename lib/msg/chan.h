@@ -1,0 +1,82 @@
+/* chan: the inside of the message layer and of a channel. */
+#ifndef HS2NI_MSG_CHAN_H
+#define HS2NI_MSG_CHAN_H
+
+#include "base/list.h"
+#include "base/pool.h"
+#include "base/timer.h"
+#include "link/link.h"
+#include "msg/acks.h"
+#include "msg/msgs.h"
+#include "msg/rx.h"
+#include "msg/sends.h"
+#include "msg/tx.h"
+
+/* The pool of a layer.  Received bodies live in it, so it stays until the
+ * application has let go of the last one. */
+struct hs2ni_store {
+  struct hs2ni_pool pool;
+  uint32_t refs; /* the layer, and ledgers */
+};
+
+void hs2ni_store_unref(struct hs2ni_store *store);
+
+struct hs2ni_chan {
+  struct hs2ni_msgs *msgs;
+  struct hs2ni_list_node node; /* msgs.chans */
+  struct hs2n_peer peer;
+  struct hs2ni_conn *conn; /* NULL: detached */
+  uint64_t incarnation;    /* of the peer; 0: never met */
+
+  struct hs2ni_tx_lane tx[HS2N_LANES];
+  uint64_t charged_bytes; /* bodies that count against the budget */
+  struct hs2ni_hello_type peer_types[HS2N_TYPES_MAX]; /* by id */
+  uint64_t peer_types_known;                          /* bit per id */
+  struct hs2ni_ack_tx ack_tx;
+
+  /* After FULL: what must get room before WRITABLE is said. */
+  uint32_t full_lanes; /* bit per lane */
+  bool full_bytes;
+  bool full_tags;
+  bool writable_due; /* in msgs.writable */
+  struct hs2ni_list_node writable_node;
+
+  struct hs2ni_rx rx;
+};
+
+struct hs2ni_msg_type {
+  bool declared;
+  uint8_t lane;
+  uint32_t size_max;
+};
+
+struct hs2ni_msgs {
+  struct hs2ni_env *env;
+  struct hs2ni_store *store;
+  struct hs2ni_msg_type types[HS2N_TYPES_MAX];
+  uint32_t body_max[HS2N_LANES]; /* largest size_max of a lane's types */
+  uint64_t view;
+  struct hs2ni_list chans;
+  struct hs2ni_timers timers;
+  struct hs2ni_sends sends;
+  struct hs2ni_list fetch[HS2N_LANES]; /* rx_lanes that have a message */
+  struct hs2ni_list writable;          /* chans */
+  bool tags_waited;                    /* a chan has full_tags */
+  struct hs2ni_rx_msg *fetched;        /* waits for its verdict */
+};
+
+static inline struct hs2ni_env *hs2ni_chan_env(const struct hs2ni_chan *chan) {
+  return chan->msgs->env;
+}
+
+static inline struct hs2ni_pool *
+hs2ni_chan_pool(const struct hs2ni_chan *chan) {
+  return &chan->msgs->store->pool;
+}
+
+/* There may be something to send. */
+void hs2ni_chan_want(struct hs2ni_chan *chan);
+/* Room may have come back: says WRITABLE when it was asked for. */
+void hs2ni_chan_room(struct hs2ni_chan *chan);
+
+#endif /* HS2NI_MSG_CHAN_H */

@@ -1,0 +1,210 @@
+/* Received messages on their way to the application, and its verdicts. */
+#include "msg/chan.h"
+
+#include <assert.h>
+
+static struct hs2ni_rx_msg *first_ready(const struct hs2ni_rx_lane *lane) {
+  return lane->ready.head == NULL
+             ? NULL
+             : HS2NI_CONTAINER(lane->ready.head, struct hs2ni_rx_msg, node);
+}
+
+static bool can_fetch(const struct hs2ni_rx_lane *lane) {
+  const struct hs2ni_rx *rx = &lane->chan->rx;
+  const struct hs2ni_rx_msg *m = first_ready(lane);
+
+  return m != NULL && m->pair == NULL &&
+         hs2ni_dedup_room(&lane->dedup, m->seq) &&
+         lane->later.count < hs2ni_chan_env(lane->chan)->limits.rx_later_max &&
+         rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX;
+}
+
+void hs2ni_rx_lane_update(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_list *fetch = &lane->chan->msgs->fetch[lane->lane];
+  const bool can = can_fetch(lane);
+
+  if (can && !lane->fetchable) {
+    hs2ni_list_push_back(fetch, &lane->fetch_node);
+  } else if (!can && lane->fetchable) {
+    hs2ni_list_remove(fetch, &lane->fetch_node);
+  }
+  lane->fetchable = can;
+}
+
+void hs2ni_rx_nack(struct hs2ni_rx_msg *m, enum hs2n_reason code) {
+  struct hs2ni_chan *chan = m->lane->chan;
+
+  hs2n_buf_unref(m->body);
+  m->body = NULL;
+  m->code = code;
+  hs2ni_list_push_back(&chan->rx.nacks_pending, &m->node);
+  hs2ni_chan_want(chan);
+}
+
+static void judged(struct hs2ni_rx_msg *m) {
+  struct hs2ni_rx_lane *lane = m->lane;
+
+  hs2ni_dedup_judge(&lane->dedup, m->seq);
+  lane->ack_due = true;
+  hs2ni_chan_want(lane->chan);
+}
+
+/* Takes the first message out of the lane and puts the lane behind the
+ * others, so that a peer that floods does not keep them waiting. */
+static struct hs2ni_rx_msg *take(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_list *fetch = &lane->chan->msgs->fetch[lane->lane];
+  struct hs2ni_rx_msg *m = first_ready(lane);
+
+  hs2ni_list_remove(&lane->ready, &m->node);
+  hs2ni_dedup_take(&lane->dedup, m->seq);
+  hs2ni_list_remove(fetch, &lane->fetch_node);
+  lane->fetchable = false;
+  hs2ni_rx_lane_update(lane);
+  return m;
+}
+
+static struct hs2ni_rx_msg *next_message(struct hs2ni_msgs *msgs) {
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    while (msgs->fetch[i].head != NULL) {
+      struct hs2ni_rx_lane *lane = HS2NI_CONTAINER(
+          msgs->fetch[i].head, struct hs2ni_rx_lane, fetch_node);
+      struct hs2ni_rx_msg *m = take(lane);
+
+      if (!m->view_bound || m->view >= msgs->view) {
+        return m;
+      }
+      /* Its view has ended here: taken, but of no use. */
+      judged(m);
+      hs2ni_rx_msg_free(m);
+      hs2ni_rx_lane_update(lane);
+    }
+  }
+  return NULL;
+}
+
+bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
+  struct hs2ni_rx_msg *m = next_message(msgs);
+
+  assert(msgs->fetched == NULL);
+  if (m == NULL) {
+    return false;
+  }
+  msgs->fetched = m;
+  msgs->env->stats.messages_received++;
+  msgs->env->stats.message_bytes_received += m->body_len;
+  *out = (struct hs2ni_event){
+      .kind = HS2NI_EVENT_MESSAGE,
+      .peer = m->lane->chan->peer,
+      .id = {.incarnation = m->lane->chan->incarnation,
+             .seq = m->seq,
+             .lane = m->lane->lane},
+      .msg = {.type = m->type,
+              .flags = m->view_bound ? HS2N_MSG_VIEW_BOUND : 0,
+              .view = m->view,
+              .body = m->body},
+  };
+  return true;
+}
+
+void hs2ni_deliver_forget(struct hs2ni_chan *chan) {
+  struct hs2ni_rx_msg *m = chan->msgs->fetched;
+
+  if (m != NULL && m->lane->chan == chan) {
+    chan->msgs->fetched = NULL;
+    hs2ni_rx_msg_free(m);
+  }
+}
+
+/* Refuses m and what follows it in the lane, until it comes again. */
+static void busy(struct hs2ni_rx_msg *m) {
+  struct hs2ni_rx_lane *lane = m->lane;
+  const uint64_t seq = m->seq;
+
+  hs2ni_dedup_untake(&lane->dedup, seq);
+  hs2ni_rx_lane_refuse(lane, seq);
+  if (lane->last_seq >= seq) {
+    lane->refusing = true;
+    lane->refuse_from = seq;
+    hs2ni_rx_nack(m, HS2N_REASON_APP_BUSY);
+  } else {
+    /* It is from an earlier connection, and still to come on this one. */
+    hs2ni_rx_msg_free(m);
+  }
+}
+
+/* Applies a final verdict to m, which is in no list. */
+static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
+  struct hs2ni_rx_lane *lane = m->lane;
+
+  switch (verdict) {
+  case HS2N_ACCEPT:
+  case HS2N_IGNORE:
+    judged(m);
+    hs2ni_rx_msg_free(m);
+    break;
+  case HS2N_REJECT:
+    hs2ni_chan_env(lane->chan)->stats.messages_refused++;
+    judged(m);
+    hs2ni_rx_nack(m, HS2N_REASON_REJECTED);
+    break;
+  case HS2N_LATER:
+    hs2n_buf_unref(m->body);
+    m->body = NULL;
+    hs2ni_list_push_back(&lane->later, &m->node);
+    break;
+  case HS2N_BUSY:
+    busy(m);
+    break;
+  }
+  hs2ni_rx_lane_update(lane);
+}
+
+static struct hs2ni_rx_msg *take_later(struct hs2ni_chan *chan,
+                                       struct hs2n_msg_id id) {
+  struct hs2ni_rx_lane *lane = &chan->rx.lanes[id.lane];
+
+  for (struct hs2ni_list_node *n = lane->later.head; n != NULL; n = n->next) {
+    struct hs2ni_rx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
+
+    if (m->seq == id.seq) {
+      hs2ni_list_remove(&lane->later, n);
+      return m;
+    }
+  }
+  return NULL;
+}
+
+static bool is_fetched(const struct hs2ni_msgs *msgs,
+                       const struct hs2ni_chan *chan, struct hs2n_msg_id id) {
+  const struct hs2ni_rx_msg *m = msgs->fetched;
+
+  return m != NULL && m->lane->chan == chan && m->lane->lane == id.lane &&
+         m->seq == id.seq;
+}
+
+int hs2ni_msgs_verdict(struct hs2ni_msgs *msgs, struct hs2ni_chan *chan,
+                       struct hs2n_msg_id id, enum hs2n_verdict verdict) {
+  struct hs2ni_rx_msg *m;
+
+  if (id.lane >= HS2N_LANES || verdict < HS2N_ACCEPT || verdict > HS2N_BUSY) {
+    return HS2N_ERR_INVALID;
+  }
+  if (id.incarnation != chan->incarnation) {
+    return HS2N_ERR_STATE;
+  }
+  if (is_fetched(msgs, chan, id)) {
+    m = msgs->fetched;
+    msgs->fetched = NULL;
+    apply(m, verdict);
+    return HS2N_OK;
+  }
+  if (verdict == HS2N_LATER || verdict == HS2N_BUSY) {
+    return HS2N_ERR_INVALID;
+  }
+  m = take_later(chan, id);
+  if (m == NULL) {
+    return HS2N_ERR_STATE;
+  }
+  apply(m, verdict);
+  return HS2N_OK;
+}

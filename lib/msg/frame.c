@@ -1,0 +1,151 @@
+/* Frames: the bytes of messages in a lane's stream. */
+#include "msg/chan.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool is_large(const struct hs2ni_tx_msg *m) {
+  return m->body_len > hs2ni_chan_env(m->lane->chan)->limits.large_body_bytes;
+}
+
+/* A frame outlives its message only until the transport acks it, but a peer
+ * may delay that and ask for more copies by BUSY meanwhile. */
+static bool may_add(const struct hs2ni_tx_msg *m) {
+  const struct hs2ni_tx_lane *lane = m->lane;
+
+  return lane->frames.count <
+             2 * (size_t)hs2ni_chan_env(lane->chan)->limits.tx_queue_msgs_max &&
+         (!is_large(m) || hs2ni_tx_body_room(lane, m->body_len));
+}
+
+/* Gives m its number.  After a BUSY the peer accepts only numbers that it has
+ * seen on this connection, from resume_seq on.  When the next message has
+ * none of those it takes resume_seq itself: the peer has refused all from
+ * there on, so no other message was taken under that number. */
+static void number(struct hs2ni_tx_msg *m) {
+  struct hs2ni_tx_lane *lane = m->lane;
+
+  if (lane->resume_seq != 0) {
+    assert(m->seq == 0 || m->seq >= lane->resume_seq);
+    if (m->seq == 0 || m->seq > lane->sent_high) {
+      m->seq = lane->resume_seq;
+    }
+    lane->resume_seq = 0;
+  }
+  if (m->seq == 0) {
+    m->seq = lane->next_seq++;
+  }
+}
+
+static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
+                   bool large) {
+  const struct hs2ni_record record = {
+      .kind = large ? HS2NI_RECORD_LARGE : HS2NI_RECORD_MSG,
+      .seq = m->seq,
+      .type = m->type,
+      .flags = m->view_bound ? HS2NI_FLAG_VIEW_BOUND : 0,
+      .view = m->view,
+      .body_len = m->body_len,
+  };
+  uint8_t bytes[HS2NI_RECORD_MAX];
+  const size_t len = hs2ni_record_encode(&record, bytes);
+
+  assert(len <= sizeof(f->header));
+  memcpy(f->header, bytes, len);
+  f->header_len = (uint8_t)len;
+}
+
+struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
+  struct hs2ni_tx_lane *lane = m->lane;
+  struct hs2ni_pool *pool = hs2ni_chan_pool(lane->chan);
+  const bool large = is_large(m);
+  struct hs2ni_frame *f;
+
+  assert(m->frame == NULL);
+  if (!may_add(m)) {
+    return NULL;
+  }
+  f = hs2ni_pool_take(pool, sizeof(*f));
+  if (f == NULL) {
+    return NULL;
+  }
+  *f = (struct hs2ni_frame){.lane = lane, .msg = m, .in_lane = true};
+  if (large) {
+    f->large = hs2ni_tx_body_new(f);
+    if (f->large == NULL) {
+      hs2ni_pool_give(pool, f, sizeof(*f));
+      return NULL;
+    }
+  }
+  number(m);
+  encode(f, m, large);
+  if (large) {
+    hs2ni_tx_body_begin(f->large, m->seq, m->body_len);
+  } else {
+    f->body_len = m->body_len;
+  }
+  f->body = m->body == NULL ? NULL : hs2n_buf_ref(m->body);
+  hs2ni_list_push_back(&lane->frames, &f->node);
+  if (lane->unsent == NULL) {
+    lane->unsent = f;
+  }
+  m->frame = f;
+  return f;
+}
+
+size_t hs2ni_frame_len(const struct hs2ni_frame *f) {
+  return (size_t)f->header_len + f->body_len;
+}
+
+static void leave_lane(struct hs2ni_frame *f) {
+  struct hs2ni_tx_lane *lane = f->lane;
+
+  if (!f->in_lane) {
+    return;
+  }
+  if (lane->unsent == f) {
+    lane->unsent =
+        f->node.next == NULL
+            ? NULL
+            : HS2NI_CONTAINER(f->node.next, struct hs2ni_frame, node);
+  }
+  hs2ni_list_remove(&lane->frames, &f->node);
+  f->in_lane = false;
+}
+
+void hs2ni_frame_free(struct hs2ni_frame *f) {
+  struct hs2ni_tx_lane *lane = f->lane;
+
+  leave_lane(f);
+  if (f->msg != NULL) {
+    f->msg->frame = NULL;
+  }
+  if (f->large != NULL) {
+    hs2ni_tx_body_free(f->large);
+  }
+  hs2n_buf_unref(f->body);
+  if (f->charged) {
+    hs2ni_tx_uncharge(lane, f->charge);
+  }
+  hs2ni_pool_give(hs2ni_chan_pool(lane->chan), f, sizeof(*f));
+}
+
+void hs2ni_frame_leave(struct hs2ni_frame *f, enum hs2n_reason code,
+                       bool with_charge) {
+  f->charged = with_charge;
+  f->charge = f->msg->body_len;
+  f->msg->frame = NULL;
+  f->msg = NULL;
+  if (f->sent == 0) {
+    hs2ni_frame_free(f);
+  } else if (f->large != NULL) {
+    hs2ni_tx_body_end(f->large, code);
+  }
+}
+
+void hs2ni_frame_acked(struct hs2ni_frame *f) {
+  leave_lane(f);
+  if (f->large == NULL || f->large->done) {
+    hs2ni_frame_free(f);
+  }
+}

@@ -1,0 +1,330 @@
+/* The layer: life, sending, views, time. */
+#include "msg/chan.h"
+
+#include <assert.h>
+
+/* Blocks kept for reuse: room for the steady traffic of every peer. */
+static size_t keep_bytes(const struct hs2n_limits *limits) {
+  return ((size_t)1 << 20) + (size_t)limits->peers_max * 16384;
+}
+
+void hs2ni_store_unref(struct hs2ni_store *store) {
+  struct hs2ni_env *env = store->pool.env;
+
+  assert(store->refs > 0);
+  store->refs--;
+  if (store->refs == 0) {
+    hs2ni_pool_fini(&store->pool);
+    hs2ni_free(env, store, sizeof(*store));
+  }
+}
+
+static void declare(struct hs2ni_msgs *msgs, const struct hs2n_type *types,
+                    size_t types_n) {
+  for (size_t i = 0; i < types_n; i++) {
+    const struct hs2n_type *type = &types[i];
+
+    assert(type->id < HS2N_TYPES_MAX);
+    assert((unsigned)type->lane < HS2N_LANES);
+    msgs->types[type->id] = (struct hs2ni_msg_type){
+        .declared = true,
+        .lane = (uint8_t)type->lane,
+        .size_max = type->size_max,
+    };
+    if (type->size_max > msgs->body_max[type->lane]) {
+      msgs->body_max[type->lane] = type->size_max;
+    }
+  }
+}
+
+static int init(struct hs2ni_msgs *msgs) {
+  struct hs2ni_env *env = msgs->env;
+  int err;
+
+  msgs->store = hs2ni_alloc(env, sizeof(*msgs->store));
+  if (msgs->store == NULL) {
+    return HS2N_ERR_NO_MEMORY;
+  }
+  msgs->store->refs = 1;
+  hs2ni_pool_init(&msgs->store->pool, env, keep_bytes(&env->limits));
+  err = hs2ni_timers_init(&msgs->timers, env,
+                          env->limits.tags_max +
+                              env->limits.peers_max * HS2N_LANES);
+  return err != HS2N_OK ? err : hs2ni_sends_init(msgs);
+}
+
+int hs2ni_msgs_new(struct hs2ni_msgs **out, struct hs2ni_env *env,
+                   const struct hs2n_type *types, size_t types_n) {
+  struct hs2ni_msgs *msgs = hs2ni_alloc(env, sizeof(*msgs));
+  int err;
+
+  if (msgs == NULL) {
+    return HS2N_ERR_NO_MEMORY;
+  }
+  msgs->env = env;
+  declare(msgs, types, types_n);
+  err = init(msgs);
+  if (err != HS2N_OK) {
+    hs2ni_msgs_free(msgs);
+    return err;
+  }
+  *out = msgs;
+  return HS2N_OK;
+}
+
+void hs2ni_msgs_free(struct hs2ni_msgs *msgs) {
+  if (msgs == NULL) {
+    return;
+  }
+  assert(msgs->chans.count == 0);
+  assert(msgs->fetched == NULL);
+  if (msgs->store != NULL) {
+    hs2ni_sends_fini(msgs);
+    hs2ni_timers_fini(&msgs->timers, msgs->env);
+    hs2ni_store_unref(msgs->store);
+  }
+  hs2ni_free(msgs->env, msgs, sizeof(*msgs));
+}
+
+/* ---- sending ------------------------------------------------------------ */
+
+static uint64_t weight_of(const struct hs2ni_target *targets, size_t n) {
+  uint64_t sum = 0;
+
+  for (size_t i = 0; i < n; i++) {
+    sum += targets[i].weight;
+  }
+  return sum;
+}
+
+static int check_flags(const struct hs2ni_target *targets, size_t n,
+                       const struct hs2n_msg *msg, bool tagged) {
+  const uint32_t completing = HS2N_MSG_ACK | HS2N_MSG_QUORUM;
+
+  if (n == 0 || (msg->flags & ~(completing | HS2N_MSG_VIEW_BOUND)) != 0) {
+    return HS2N_ERR_INVALID;
+  }
+  if (tagged && (msg->flags & completing) == 0) {
+    return HS2N_ERR_INVALID;
+  }
+  if ((msg->flags & HS2N_MSG_QUORUM) != 0 &&
+      (msg->quorum_weight == 0 || msg->quorum_weight > weight_of(targets, n))) {
+    return HS2N_ERR_INVALID; /* no acknowledgement could ever reach it */
+  }
+  return HS2N_OK;
+}
+
+static int check(const struct hs2ni_msgs *msgs, const struct hs2n_msg *msg) {
+  const size_t len = msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
+  const struct hs2ni_msg_type *type;
+
+  if (msg->type >= HS2N_TYPES_MAX || !msgs->types[msg->type].declared) {
+    return HS2N_ERR_INVALID;
+  }
+  type = &msgs->types[msg->type];
+  if (len > type->size_max || len > msgs->env->limits.tx_queue_bytes_max) {
+    return HS2N_ERR_TOO_BIG;
+  }
+  if ((msg->flags & HS2N_MSG_VIEW_BOUND) != 0 && msg->view < msgs->view) {
+    return HS2N_ERR_STALE;
+  }
+  if (msg->deadline != 0 && msg->deadline <= msgs->env->now) {
+    return HS2N_ERR_STALE;
+  }
+  return HS2N_OK;
+}
+
+static int check_room(struct hs2ni_msgs *msgs,
+                      const struct hs2ni_target *targets, size_t n,
+                      const struct hs2n_msg *msg, bool tagged) {
+  const size_t len = msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
+  const uint8_t lane = msgs->types[msg->type].lane;
+
+  for (size_t i = 0; i < n; i++) {
+    if (!hs2ni_tx_room(targets[i].chan, lane, len)) {
+      return HS2N_ERR_FULL;
+    }
+  }
+  if (tagged && msgs->sends.free_n == 0) {
+    targets[0].chan->full_tags = true;
+    msgs->tags_waited = true;
+    return HS2N_ERR_FULL;
+  }
+  return HS2N_OK;
+}
+
+/* A message for each target, linked in order, or nothing. */
+static int make(const struct hs2ni_target *targets, size_t n,
+                const struct hs2n_msg *msg, uint8_t lane,
+                struct hs2ni_list *out) {
+  struct hs2ni_list_node *node;
+
+  for (size_t i = 0; i < n; i++) {
+    struct hs2ni_tx_msg *m = hs2ni_tx_new(targets[i].chan, msg, lane);
+
+    if (m == NULL) {
+      while ((node = hs2ni_list_pop_front(out)) != NULL) {
+        hs2ni_tx_discard(HS2NI_CONTAINER(node, struct hs2ni_tx_msg, node));
+      }
+      return HS2N_ERR_NO_MEMORY;
+    }
+    hs2ni_list_push_back(out, &m->node);
+  }
+  return HS2N_OK;
+}
+
+static void queue(struct hs2ni_list *made, struct hs2ni_send *send) {
+  struct hs2ni_list_node *node;
+
+  for (uint32_t i = 0; (node = hs2ni_list_pop_front(made)) != NULL; i++) {
+    struct hs2ni_tx_msg *m = HS2NI_CONTAINER(node, struct hs2ni_tx_msg, node);
+
+    if (send != NULL) {
+      m->send = send;
+      m->target = i;
+      send->targets[i].msg = m;
+    }
+    hs2ni_tx_queue(m);
+  }
+}
+
+int hs2ni_msgs_send(struct hs2ni_msgs *msgs, const struct hs2ni_target *targets,
+                    size_t n, const struct hs2n_msg *msg,
+                    struct hs2n_tag *out_tag) {
+  struct hs2ni_list made = {0};
+  struct hs2ni_send *send = NULL;
+  int err = check_flags(targets, n, msg, out_tag != NULL);
+
+  err = err != HS2N_OK ? err : check(msgs, msg);
+  if (err != HS2N_OK) {
+    return err;
+  }
+  err = check_room(msgs, targets, n, msg, out_tag != NULL);
+  if (err != HS2N_OK) {
+    msgs->env->stats.tx_full++;
+    return err;
+  }
+  if (out_tag != NULL) {
+    send = hs2ni_send_new(msgs, targets, n, msg);
+    if (send == NULL) {
+      return HS2N_ERR_NO_MEMORY;
+    }
+  }
+  err = make(targets, n, msg, msgs->types[msg->type].lane, &made);
+  if (err != HS2N_OK) {
+    hs2ni_send_discard(send);
+    return err;
+  }
+  if (send != NULL) {
+    hs2ni_send_open(send, msg->deadline);
+    *out_tag = send->tag;
+  }
+  queue(&made, send);
+  return HS2N_OK;
+}
+
+/* ---- views ----------------------------------------------------------------
+ */
+
+/* The first message of the lane that the view has passed, or NULL. */
+static struct hs2ni_tx_msg *first_stale(const struct hs2ni_tx_lane *lane,
+                                        uint64_t view) {
+  struct hs2ni_list_node *n = lane->view_bound_n > 0 ? lane->msgs.head : NULL;
+
+  for (; n != NULL; n = n->next) {
+    struct hs2ni_tx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_tx_msg, node);
+
+    if (m->view_bound && m->view < view) {
+      return m;
+    }
+  }
+  return NULL;
+}
+
+static void end_stale(struct hs2ni_tx_lane *lane, uint64_t view) {
+  struct hs2ni_tx_msg *m;
+
+  while ((m = first_stale(lane, view)) != NULL) {
+    if (m->send != NULL) {
+      hs2ni_send_end(m->send, HS2N_DONE_CANCELLED, HS2N_REASON_VIEW_ENDED);
+    } else {
+      hs2ni_tx_drop(m, HS2N_REASON_VIEW_ENDED);
+    }
+  }
+}
+
+int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs, uint64_t view) {
+  if (view < msgs->view) {
+    return HS2N_ERR_STALE;
+  }
+  msgs->view = view;
+  for (struct hs2ni_list_node *n = msgs->chans.head; n != NULL; n = n->next) {
+    struct hs2ni_chan *chan = HS2NI_CONTAINER(n, struct hs2ni_chan, node);
+
+    for (size_t i = 0; i < HS2N_LANES; i++) {
+      end_stale(&chan->tx[i], view);
+    }
+    hs2ni_chan_want(chan);
+  }
+  return HS2N_OK;
+}
+
+/* ---- events and time --------------------------------------------------------
+ */
+
+/* Below three quarters, so that one message leaving does not wake a sender
+ * that fills the room at once. */
+static bool is_roomy(uint64_t used, uint64_t max) {
+  return used <= max - max / 4;
+}
+
+void hs2ni_chan_room(struct hs2ni_chan *chan) {
+  struct hs2ni_msgs *msgs = chan->msgs;
+  const struct hs2n_limits *limits = &msgs->env->limits;
+
+  for (uint32_t i = 0; i < HS2N_LANES; i++) {
+    if ((chan->full_lanes >> i & 1) != 0 &&
+        !is_roomy(chan->tx[i].charged_msgs, limits->tx_queue_msgs_max)) {
+      return;
+    }
+  }
+  if ((chan->full_bytes &&
+       !is_roomy(chan->charged_bytes, limits->tx_queue_bytes_max)) ||
+      (chan->full_tags && msgs->sends.free_n == 0)) {
+    return;
+  }
+  if ((chan->full_lanes != 0 || chan->full_bytes || chan->full_tags) &&
+      !chan->writable_due) {
+    chan->full_lanes = 0;
+    chan->full_bytes = false;
+    chan->full_tags = false;
+    chan->writable_due = true;
+    hs2ni_list_push_back(&msgs->writable, &chan->writable_node);
+  }
+}
+
+static bool next_writable(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
+  struct hs2ni_list_node *n = hs2ni_list_pop_front(&msgs->writable);
+  struct hs2ni_chan *chan;
+
+  if (n == NULL) {
+    return false;
+  }
+  chan = HS2NI_CONTAINER(n, struct hs2ni_chan, writable_node);
+  chan->writable_due = false;
+  *out = (struct hs2ni_event){.kind = HS2NI_EVENT_WRITABLE, .peer = chan->peer};
+  return true;
+}
+
+bool hs2ni_msgs_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
+  return hs2ni_sends_next(msgs, out) || hs2ni_deliver_next(msgs, out) ||
+         next_writable(msgs, out);
+}
+
+hs2n_time hs2ni_msgs_deadline(const struct hs2ni_msgs *msgs) {
+  return hs2ni_timers_deadline(&msgs->timers);
+}
+
+void hs2ni_msgs_tick(struct hs2ni_msgs *msgs) {
+  hs2ni_timers_run(&msgs->timers, msgs->env->now);
+}

@@ -1,0 +1,217 @@
+/* rx: the receiving half of a channel, inside the message layer.
+ *
+ * A lane's stream is decoded record by record; bodies are written straight
+ * into the buffers that the application gets.  Messages wait in order in
+ * rx_lane.ready until they are fetched; one whose large body is still on its
+ * way holds up those behind it.
+ *
+ * A large body and its record come on two streams, in either order.  A pair
+ * joins them: each record has exactly one body stream, even when the message
+ * is refused or withdrawn, so nothing is left over. */
+#ifndef HS2NI_MSG_RX_H
+#define HS2NI_MSG_RX_H
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "msg/dedup.h"
+#include "msg/tx.h"
+#include "wire/record.h"
+
+#include <hs2net/msg.h>
+
+struct hs2ni_chan;
+struct hs2ni_msgs;
+
+/* Streams whose head has not come whole. */
+#define HS2NI_HEADS_MAX 64u
+/* Refusals that the peer's transport does not hold yet. */
+#define HS2NI_NACKS_MAX 1024u
+
+/* Bytes of a stream that were taken and whose credit was not returned. */
+struct hs2ni_held {
+  uint64_t bytes;
+};
+
+/* A message that waits to be fetched or judged, then perhaps its refusal. */
+struct hs2ni_rx_msg {
+  struct hs2ni_list_node node; /* ready, later, nacks_pending, nacks_sent */
+  struct hs2ni_rx_lane *lane;
+  struct hs2ni_rx_pair *pair; /* its body is still on its way */
+  struct hs2n_buf *body;      /* NULL: empty */
+  uint64_t seq;
+  uint64_t view;
+  uint64_t end;  /* a refusal's place in our acks stream */
+  uint32_t code; /* a refusal's reason */
+  uint32_t body_len;
+  uint8_t type;
+  bool view_bound;
+};
+
+/* A large record and its body stream; at least one of them has come. */
+struct hs2ni_rx_pair {
+  struct hs2ni_list_node node; /* rx_lane.pairs */
+  struct hs2ni_rx_lane *lane;
+  uint64_t seq;
+  uint32_t len;
+  bool has_record;
+  bool has_stream;
+  bool skip;                /* nobody wants the body */
+  bool ended;               /* the body stream has ended, whole or not */
+  bool withdrawn;           /* it was reset */
+  struct hs2ni_rx_msg *msg; /* NULL: the record was refused or is to come */
+  uint64_t stream;
+  uint32_t filled;
+  struct hs2n_buf *body;
+  struct hs2ni_held held;
+};
+
+/* A stream that has not said yet what it carries. */
+struct hs2ni_rx_head {
+  struct hs2ni_list_node node; /* chan.rx.heads */
+  uint64_t stream;
+  size_t len;
+  uint8_t bytes[HS2NI_HEAD_MAX];
+};
+
+/* The front of a record whose rest has not come. */
+struct hs2ni_stash {
+  size_t len;
+  uint8_t bytes[HS2NI_RECORD_MAX];
+};
+
+struct hs2ni_rx_lane {
+  struct hs2ni_chan *chan;
+  uint8_t lane;
+  struct hs2ni_list ready; /* in order */
+  struct hs2ni_list later; /* given to the application, not judged */
+  struct hs2ni_dedup dedup;
+  uint64_t high; /* highest seq in ready, or ever taken */
+  bool ack_due;
+  bool fetchable; /* in msgs.fetch[lane] */
+  struct hs2ni_list_node fetch_node;
+
+  /* of this connection */
+  uint64_t stream;
+  bool has_stream;
+  bool refusing; /* until refuse_from comes again */
+  uint64_t refuse_from;
+  uint64_t last_seq; /* of the stream */
+  struct hs2ni_stash stash;
+  struct hs2ni_rx_msg *partial; /* its body is being filled */
+  uint32_t partial_filled;
+  uint32_t skip; /* bytes of an unwanted body to come */
+  struct hs2ni_list pairs;
+  uint64_t pairs_bytes;
+  struct hs2ni_held held;
+};
+
+/* Knows the received bodies of a channel, and outlives it while the
+ * application holds some. */
+struct hs2ni_ledger {
+  struct hs2ni_store *store;
+  struct hs2ni_account *account;
+  struct hs2ni_chan *chan; /* NULL: it was freed */
+};
+
+struct hs2ni_rx {
+  struct hs2ni_rx_lane lanes[HS2N_LANES];
+  struct hs2ni_ledger *ledger;
+  uint64_t assembling_bytes; /* of bodies that are not whole */
+  bool withholding;
+  struct hs2ni_list nacks_pending; /* to be written */
+  struct hs2ni_list nacks_sent;    /* not yet held by the peer's transport */
+
+  /* of this connection */
+  struct hs2ni_list heads;
+  struct hs2ni_stash acks_stash;
+  uint64_t acks_stream;
+  bool has_acks_stream;
+  struct hs2ni_held held_ended; /* of streams that have ended */
+  uint64_t ended_stream;        /* one of them */
+};
+
+/* ---- rx_stream.c: which stream carries what ------------------------------ */
+
+enum hs2n_reason hs2ni_rx_data(struct hs2ni_chan *chan, uint64_t stream,
+                               struct hs2n_span bytes, bool fin);
+enum hs2n_reason hs2ni_rx_reset(struct hs2ni_chan *chan, uint64_t stream);
+/* Takes one record from the front of in, or keeps its front.  Returns 1 with
+ * *out (borrowed until the next call), 0 when more is needed, or an error. */
+int hs2ni_stash_record(struct hs2ni_stash *stash, struct hs2n_span *in,
+                       struct hs2ni_record *out);
+
+/* ---- rx_lane.c ----------------------------------------------------------- */
+
+void hs2ni_rx_lane_init(struct hs2ni_rx_lane *lane, struct hs2ni_chan *chan,
+                        uint8_t index);
+enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
+                                    struct hs2n_span bytes);
+/* Forgets what belongs to the connection: what is not whole, and all behind
+ * it, which the peer sends again. */
+void hs2ni_rx_lane_detach(struct hs2ni_rx_lane *lane);
+/* Forgets the peer's process. */
+void hs2ni_rx_lane_void(struct hs2ni_rx_lane *lane);
+/* Drops the ready messages from seq on, and what is being assembled. */
+void hs2ni_rx_lane_refuse(struct hs2ni_rx_lane *lane, uint64_t seq);
+void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m);
+
+/* ---- rx_body.c ----------------------------------------------------------- */
+
+/* The record of a large body; m is NULL when it is refused.  After m has been
+ * put in its place, settle must be called: the body may have come before. */
+enum hs2n_reason hs2ni_rx_large(struct hs2ni_rx_lane *lane,
+                                const struct hs2ni_record *record,
+                                struct hs2ni_rx_msg *m);
+void hs2ni_rx_pair_settle(struct hs2ni_rx_lane *lane, uint64_t seq);
+enum hs2n_reason hs2ni_rx_body_open(struct hs2ni_chan *chan,
+                                    const struct hs2ni_head *head,
+                                    uint64_t stream);
+enum hs2n_reason hs2ni_rx_body_data(struct hs2ni_rx_pair *pair,
+                                    struct hs2n_span bytes, bool fin);
+void hs2ni_rx_body_reset(struct hs2ni_rx_pair *pair);
+/* Its message has been dropped: the body is not wanted. */
+void hs2ni_rx_pair_skip(struct hs2ni_rx_pair *pair);
+void hs2ni_rx_pair_free(struct hs2ni_rx_pair *pair);
+struct hs2ni_rx_pair *hs2ni_rx_pair_find(struct hs2ni_chan *chan,
+                                         uint64_t stream);
+
+/* ---- rx_credit.c ----------------------------------------------------------
+ */
+
+HS2N_MUST_CHECK int hs2ni_ledger_new(struct hs2ni_ledger **out,
+                                     struct hs2ni_chan *chan);
+/* The channel leaves; bodies that the application holds stay valid. */
+void hs2ni_ledger_close(struct hs2ni_ledger *ledger);
+/* A buffer for a body whose bytes come in; NULL: out of memory. */
+struct hs2n_buf *hs2ni_rx_buf_new(struct hs2ni_chan *chan, uint32_t len);
+/* The buffer is whole. */
+void hs2ni_rx_buf_whole(struct hs2ni_chan *chan, uint32_t len);
+/* Gives up a buffer that is not whole; buf may be NULL. */
+void hs2ni_rx_buf_drop(struct hs2ni_chan *chan, struct hs2n_buf *buf,
+                       uint32_t len);
+/* Returns the credit of bytes that are not kept. */
+void hs2ni_rx_credit(struct hs2ni_chan *chan, uint64_t stream, size_t len);
+/* Returns the credit of a body's bytes, or holds it back while the
+ * application holds too much. */
+void hs2ni_rx_credit_body(struct hs2ni_chan *chan, uint64_t stream,
+                          struct hs2ni_held *held, size_t len);
+/* The stream of held has ended. */
+void hs2ni_rx_held_end(struct hs2ni_chan *chan, uint64_t stream,
+                       struct hs2ni_held *held);
+/* Returns what was held back when there is room again. */
+void hs2ni_rx_credit_flush(struct hs2ni_chan *chan);
+/* Whole bodies, ready or held by the application. */
+uint64_t hs2ni_rx_held_bytes(const struct hs2ni_chan *chan);
+
+/* ---- deliver.c: to the application and back --------------------------------
+ */
+
+/* Puts the lane among those to fetch from, or takes it out. */
+void hs2ni_rx_lane_update(struct hs2ni_rx_lane *lane);
+/* Queues the refusal of a message, which it takes. */
+void hs2ni_rx_nack(struct hs2ni_rx_msg *m, enum hs2n_reason code);
+bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out);
+/* The message that was fetched and has no verdict, if it is chan's, goes. */
+void hs2ni_deliver_forget(struct hs2ni_chan *chan);
+
+#endif /* HS2NI_MSG_RX_H */

@@ -1,0 +1,146 @@
+/* Flow-control credit of what comes in, and the memory of received bodies.
+ *
+ * Credit of record bytes goes back at once.  Credit of bodies goes back as
+ * they come while the application holds at most rx_held_bytes of whole ones,
+ * and otherwise waits until it lets go.  Bodies that are not whole do not
+ * count: what holds them up is their own missing bytes. */
+#include "msg/chan.h"
+
+#include <assert.h>
+
+static void on_released(void *user, size_t len) {
+  struct hs2ni_ledger *ledger = user;
+
+  (void)len;
+  if (ledger->chan != NULL) {
+    hs2ni_rx_credit_flush(ledger->chan);
+  } else if (ledger->account->refs == 2) {
+    /* That was the last body: its own reference is the other one. */
+    struct hs2ni_store *store = ledger->store;
+
+    hs2ni_account_close(ledger->account);
+    hs2ni_pool_give(&store->pool, ledger, sizeof(*ledger));
+    hs2ni_store_unref(store);
+  }
+}
+
+int hs2ni_ledger_new(struct hs2ni_ledger **out, struct hs2ni_chan *chan) {
+  struct hs2ni_store *store = chan->msgs->store;
+  struct hs2ni_ledger *ledger = hs2ni_pool_take(&store->pool, sizeof(*ledger));
+  int err;
+
+  if (ledger == NULL) {
+    return HS2N_ERR_NO_MEMORY;
+  }
+  *ledger = (struct hs2ni_ledger){.store = store, .chan = chan};
+  err = hs2ni_account_new(&ledger->account, hs2ni_chan_env(chan), on_released,
+                          ledger);
+  if (err != HS2N_OK) {
+    hs2ni_pool_give(&store->pool, ledger, sizeof(*ledger));
+    return err;
+  }
+  store->refs++;
+  *out = ledger;
+  return HS2N_OK;
+}
+
+void hs2ni_ledger_close(struct hs2ni_ledger *ledger) {
+  struct hs2ni_store *store;
+
+  if (ledger == NULL) {
+    return;
+  }
+  store = ledger->store;
+  ledger->chan = NULL;
+  if (ledger->account->refs == 1) {
+    hs2ni_account_close(ledger->account);
+    hs2ni_pool_give(&store->pool, ledger, sizeof(*ledger));
+    hs2ni_store_unref(store);
+  }
+}
+
+struct hs2n_buf *hs2ni_rx_buf_new(struct hs2ni_chan *chan, uint32_t len) {
+  struct hs2n_buf *buf;
+
+  if (hs2ni_buf_receive(&buf, hs2ni_chan_pool(chan), chan->rx.ledger->account,
+                        len) != HS2N_OK) {
+    return NULL;
+  }
+  chan->rx.assembling_bytes += len;
+  return buf;
+}
+
+void hs2ni_rx_buf_whole(struct hs2ni_chan *chan, uint32_t len) {
+  assert(chan->rx.assembling_bytes >= len);
+  chan->rx.assembling_bytes -= len;
+}
+
+void hs2ni_rx_buf_drop(struct hs2ni_chan *chan, struct hs2n_buf *buf,
+                       uint32_t len) {
+  if (buf != NULL) {
+    hs2ni_rx_buf_whole(chan, len);
+    hs2n_buf_unref(buf);
+  }
+}
+
+uint64_t hs2ni_rx_held_bytes(const struct hs2ni_chan *chan) {
+  return chan->rx.ledger->account->held_bytes - chan->rx.assembling_bytes;
+}
+
+static bool holds_too_much(const struct hs2ni_chan *chan) {
+  return hs2ni_rx_held_bytes(chan) > hs2ni_chan_env(chan)->limits.rx_held_bytes;
+}
+
+void hs2ni_rx_credit(struct hs2ni_chan *chan, uint64_t stream, size_t len) {
+  if (len > 0 && chan->conn != NULL) {
+    chan->conn->ops->credit(chan->conn, stream, len);
+  }
+}
+
+void hs2ni_rx_credit_body(struct hs2ni_chan *chan, uint64_t stream,
+                          struct hs2ni_held *held, size_t len) {
+  if (!holds_too_much(chan)) {
+    hs2ni_rx_credit(chan, stream, len);
+    return;
+  }
+  if (!chan->rx.withholding) {
+    chan->rx.withholding = true;
+    hs2ni_chan_env(chan)->stats.rx_withheld++;
+  }
+  held->bytes += len;
+}
+
+void hs2ni_rx_held_end(struct hs2ni_chan *chan, uint64_t stream,
+                       struct hs2ni_held *held) {
+  if (held->bytes > 0) {
+    chan->rx.held_ended.bytes += held->bytes;
+    chan->rx.ended_stream = stream;
+    held->bytes = 0;
+  }
+}
+
+static void flush(struct hs2ni_chan *chan, uint64_t stream,
+                  struct hs2ni_held *held) {
+  const uint64_t bytes = held->bytes;
+
+  held->bytes = 0;
+  hs2ni_rx_credit(chan, stream, (size_t)bytes);
+}
+
+void hs2ni_rx_credit_flush(struct hs2ni_chan *chan) {
+  if (!chan->rx.withholding || holds_too_much(chan)) {
+    return;
+  }
+  chan->rx.withholding = false;
+  flush(chan, chan->rx.ended_stream, &chan->rx.held_ended);
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    struct hs2ni_rx_lane *lane = &chan->rx.lanes[i];
+
+    flush(chan, lane->stream, &lane->held);
+    for (struct hs2ni_list_node *n = lane->pairs.head; n != NULL; n = n->next) {
+      struct hs2ni_rx_pair *p = HS2NI_CONTAINER(n, struct hs2ni_rx_pair, node);
+
+      flush(chan, p->stream, &p->held);
+    }
+  }
+}

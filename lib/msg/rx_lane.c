@@ -1,0 +1,339 @@
+/* A lane's stream, the peer's side. */
+#include "msg/chan.h"
+
+#include <assert.h>
+#include <string.h>
+
+void hs2ni_rx_lane_init(struct hs2ni_rx_lane *lane, struct hs2ni_chan *chan,
+                        uint8_t index) {
+  *lane = (struct hs2ni_rx_lane){.chan = chan, .lane = index};
+}
+
+void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m) {
+  hs2n_buf_unref(m->body);
+  hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
+}
+
+static struct hs2ni_rx_msg *msg_of(struct hs2ni_list_node *n) {
+  return HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
+}
+
+/* What becomes of a message whose record has come. */
+enum fate {
+  TAKE,
+  SKIP,   /* not wanted; its body's bytes are passed over */
+  BREACH, /* the peer broke the rules */
+  FAIL,   /* out of memory */
+  CROWD,  /* too many refusals wait */
+};
+
+static struct hs2ni_rx_msg *msg_new(struct hs2ni_rx_lane *lane,
+                                    const struct hs2ni_record *r) {
+  struct hs2ni_rx_msg *m =
+      hs2ni_pool_take(hs2ni_chan_pool(lane->chan), sizeof(*m));
+
+  if (m != NULL) {
+    *m = (struct hs2ni_rx_msg){
+        .lane = lane,
+        .seq = r->seq,
+        .view = r->view,
+        .body_len = r->body_len,
+        .type = r->type,
+        .view_bound = (r->flags & HS2NI_FLAG_VIEW_BOUND) != 0,
+    };
+  }
+  return m;
+}
+
+static enum fate refuse(struct hs2ni_rx_lane *lane,
+                        const struct hs2ni_record *r, enum hs2n_reason code) {
+  const struct hs2ni_rx *rx = &lane->chan->rx;
+  struct hs2ni_rx_msg *m;
+
+  /* Refusals of fetched messages stop at half of that (deliver.c), so a peer
+   * that knows our types never gets here. */
+  if (rx->nacks_pending.count + rx->nacks_sent.count >=
+      2 * (size_t)HS2NI_NACKS_MAX) {
+    return CROWD;
+  }
+  m = msg_new(lane, r);
+  if (m == NULL) {
+    return FAIL;
+  }
+  hs2ni_rx_nack(m, code);
+  return SKIP;
+}
+
+static enum hs2n_reason type_reason(const struct hs2ni_rx_lane *lane,
+                                    const struct hs2ni_record *r) {
+  const struct hs2ni_msg_type *type = &lane->chan->msgs->types[r->type];
+
+  if (!type->declared || type->lane != lane->lane) {
+    return HS2N_REASON_UNKNOWN_TYPE;
+  }
+  return r->body_len > type->size_max ? HS2N_REASON_MSG_TOO_BIG
+                                      : HS2N_REASON_NONE;
+}
+
+/* Checks the order of numbers: they rise, but for one step back after a
+ * BUSY, to the number from which on everything was refused. */
+static enum fate order(struct hs2ni_rx_lane *lane, uint64_t seq) {
+  if (seq > lane->last_seq) {
+    lane->last_seq = seq;
+    return lane->refusing ? SKIP : TAKE;
+  }
+  if (lane->refusing && seq >= lane->refuse_from) {
+    lane->refusing = false;
+    lane->last_seq = seq;
+    return TAKE;
+  }
+  return BREACH;
+}
+
+static enum fate fate_of(struct hs2ni_rx_lane *lane,
+                         const struct hs2ni_record *r) {
+  struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
+  const enum fate fate = order(lane, r->seq);
+  enum hs2n_reason reason;
+
+  if (fate != TAKE) {
+    return fate;
+  }
+  if (r->seq <= lane->high) {
+    env->stats.messages_duplicate++;
+    if (hs2ni_dedup_check(&lane->dedup, r->seq) == HS2NI_DEDUP_JUDGED) {
+      lane->ack_due = true;
+      hs2ni_chan_want(lane->chan);
+    }
+    return SKIP;
+  }
+  reason = type_reason(lane, r);
+  if (reason != HS2N_REASON_NONE) {
+    env->stats.messages_refused++;
+    return refuse(lane, r, reason);
+  }
+  if (lane->ready.count >= env->limits.tx_queue_msgs_max) {
+    /* More than a peer with our limits would ever have open. */
+    lane->refusing = true;
+    lane->refuse_from = r->seq;
+    return refuse(lane, r, HS2N_REASON_APP_BUSY);
+  }
+  return TAKE;
+}
+
+static enum hs2n_reason fate_reason(enum fate fate) {
+  switch (fate) {
+  case TAKE:
+  case SKIP:
+    return HS2N_REASON_NONE;
+  case BREACH:
+    return HS2N_REASON_PROTOCOL;
+  case CROWD:
+    return HS2N_REASON_LIMIT;
+  case FAIL:
+    break;
+  }
+  return HS2N_REASON_INTERNAL;
+}
+
+static void make_ready(struct hs2ni_rx_lane *lane, struct hs2ni_rx_msg *m) {
+  lane->high = m->seq;
+  hs2ni_list_push_back(&lane->ready, &m->node);
+  hs2ni_rx_lane_update(lane);
+}
+
+static enum hs2n_reason take_large(struct hs2ni_rx_lane *lane,
+                                   const struct hs2ni_record *r,
+                                   enum fate fate) {
+  struct hs2ni_rx_msg *m = NULL;
+  enum hs2n_reason reason;
+
+  if (fate == TAKE && (m = msg_new(lane, r)) == NULL) {
+    return HS2N_REASON_INTERNAL;
+  }
+  reason = hs2ni_rx_large(lane, r, m);
+  if (reason != HS2N_REASON_NONE) {
+    if (m != NULL) {
+      hs2ni_rx_msg_free(m);
+    }
+    return reason;
+  }
+  if (m != NULL) {
+    make_ready(lane, m);
+  }
+  hs2ni_rx_pair_settle(lane, r->seq);
+  return HS2N_REASON_NONE;
+}
+
+static enum hs2n_reason take_small(struct hs2ni_rx_lane *lane,
+                                   const struct hs2ni_record *r,
+                                   enum fate fate) {
+  struct hs2ni_rx_msg *m;
+
+  if (fate == SKIP) {
+    lane->skip = r->body_len;
+    return HS2N_REASON_NONE;
+  }
+  m = msg_new(lane, r);
+  if (m == NULL) {
+    return HS2N_REASON_INTERNAL;
+  }
+  if (r->body_len == 0) {
+    make_ready(lane, m);
+    return HS2N_REASON_NONE;
+  }
+  m->body = hs2ni_rx_buf_new(lane->chan, r->body_len);
+  if (m->body == NULL) {
+    hs2ni_rx_msg_free(m);
+    return HS2N_REASON_INTERNAL;
+  }
+  lane->partial = m;
+  lane->partial_filled = 0;
+  return HS2N_REASON_NONE;
+}
+
+static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
+                                    const struct hs2ni_record *r) {
+  enum fate fate;
+
+  if (r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) {
+    return HS2N_REASON_PROTOCOL;
+  }
+  fate = fate_of(lane, r);
+  if (fate != TAKE && fate != SKIP) {
+    return fate_reason(fate);
+  }
+  return r->kind == HS2NI_RECORD_LARGE ? take_large(lane, r, fate)
+                                       : take_small(lane, r, fate);
+}
+
+static size_t fill(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
+  struct hs2ni_rx_msg *m = lane->partial;
+  const size_t rest = m->body_len - lane->partial_filled;
+  const size_t n = in.len < rest ? in.len : rest;
+
+  memcpy(hs2ni_buf_data(m->body) + lane->partial_filled, in.data, n);
+  lane->partial_filled += (uint32_t)n;
+  if (n == rest) {
+    lane->partial = NULL;
+    hs2ni_rx_buf_whole(lane->chan, m->body_len);
+    make_ready(lane, m);
+  }
+  hs2ni_rx_credit_body(lane->chan, lane->stream, &lane->held, n);
+  return n;
+}
+
+static size_t pass_over(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
+  const size_t n = in.len < lane->skip ? in.len : lane->skip;
+
+  lane->skip -= (uint32_t)n;
+  hs2ni_rx_credit(lane->chan, lane->stream, n);
+  return n;
+}
+
+enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
+                                    struct hs2n_span in) {
+  while (in.len > 0) {
+    struct hs2ni_record record;
+    size_t used;
+
+    if (lane->partial != NULL) {
+      used = fill(lane, in);
+    } else if (lane->skip > 0) {
+      used = pass_over(lane, in);
+    } else {
+      struct hs2n_span rest = in;
+      const int got = hs2ni_stash_record(&lane->stash, &rest, &record);
+      enum hs2n_reason reason = HS2N_REASON_NONE;
+
+      if (got < 0) {
+        return HS2N_REASON_PROTOCOL;
+      }
+      used = in.len - rest.len;
+      hs2ni_rx_credit(lane->chan, lane->stream, used);
+      if (got > 0) {
+        reason = take_record(lane, &record);
+      }
+      if (reason != HS2N_REASON_NONE) {
+        return reason;
+      }
+    }
+    in.data += used;
+    in.len -= used;
+  }
+  return HS2N_REASON_NONE;
+}
+
+static void drop_partial(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_rx_msg *m = lane->partial;
+
+  if (m != NULL) {
+    lane->partial = NULL;
+    hs2ni_rx_buf_drop(lane->chan, m->body, m->body_len);
+    m->body = NULL;
+    hs2ni_rx_msg_free(m);
+  }
+}
+
+/* Drops n and all behind it. */
+static void drop_ready(struct hs2ni_rx_lane *lane, struct hs2ni_list_node *n) {
+  while (n != NULL) {
+    struct hs2ni_rx_msg *m = msg_of(n);
+
+    n = n->next;
+    hs2ni_list_remove(&lane->ready, &m->node);
+    if (m->pair != NULL) {
+      hs2ni_rx_pair_skip(m->pair);
+    }
+    hs2ni_rx_msg_free(m);
+  }
+  hs2ni_rx_lane_update(lane);
+}
+
+void hs2ni_rx_lane_refuse(struct hs2ni_rx_lane *lane, uint64_t seq) {
+  struct hs2ni_list_node *n = lane->ready.head;
+
+  while (n != NULL && msg_of(n)->seq < seq) {
+    n = n->next;
+  }
+  drop_ready(lane, n);
+  if (lane->partial != NULL) {
+    lane->skip = lane->partial->body_len - lane->partial_filled;
+    drop_partial(lane);
+  }
+  lane->high = seq - 1;
+}
+
+void hs2ni_rx_lane_detach(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_list_node *n = lane->ready.head;
+
+  drop_partial(lane);
+  while (n != NULL && msg_of(n)->pair == NULL) {
+    n = n->next;
+  }
+  drop_ready(lane, n);
+  while (lane->pairs.head != NULL) {
+    hs2ni_rx_pair_free(
+        HS2NI_CONTAINER(lane->pairs.head, struct hs2ni_rx_pair, node));
+  }
+  lane->high = lane->ready.tail != NULL ? msg_of(lane->ready.tail)->seq
+                                        : lane->dedup.newest;
+  lane->has_stream = false;
+  lane->refusing = false;
+  lane->last_seq = 0;
+  lane->stash.len = 0;
+  lane->skip = 0;
+  lane->held.bytes = 0;
+}
+
+void hs2ni_rx_lane_void(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_list_node *n;
+
+  drop_ready(lane, lane->ready.head);
+  while ((n = hs2ni_list_pop_front(&lane->later)) != NULL) {
+    hs2ni_rx_msg_free(msg_of(n));
+  }
+  lane->dedup = (struct hs2ni_dedup){0};
+  lane->high = 0;
+  lane->ack_due = false;
+}

@@ -1,0 +1,178 @@
+/* tx: the sending half of a channel, inside the message layer.
+ *
+ * Three objects, because their lives differ:
+ *
+ *   tx_msg    a message for one peer, until it is acknowledged or ends
+ *   frame     its bytes on the lane's stream, until the transport holds them
+ *   tx_body   its body's own stream, when the body is large
+ *
+ * A message may end while its frame is still with the transport (the bytes
+ * must stay), and may need a second frame (after a BUSY verdict, or on the
+ * next connection). */
+#ifndef HS2NI_MSG_TX_H
+#define HS2NI_MSG_TX_H
+
+#include "base/list.h"
+#include "base/timer.h"
+#include "link/link.h"
+#include "wire/record.h"
+
+#include <hs2net/msg.h>
+
+struct hs2ni_chan;
+struct hs2ni_msgs;
+struct hs2ni_send;
+
+/* Unfinished body streams of one lane, in each direction.  With the other
+ * streams of a side they stay below the 64 that a connection may have. */
+#define HS2NI_LANE_BODIES_MAX 8u
+
+#define HS2NI_FRAME_HEADER_MAX 48u
+
+struct hs2ni_tx_msg {
+  struct hs2ni_list_node node; /* in tx_lane.msgs, by rank */
+  struct hs2ni_tx_lane *lane;
+  struct hs2ni_send *send; /* NULL: nobody waits for its end */
+  uint32_t target;         /* its index in send */
+  uint32_t body_len;
+  struct hs2n_buf *body; /* NULL: empty */
+  uint64_t seq;          /* 0: not given yet */
+  uint64_t view;
+  hs2n_time deadline; /* 0: none */
+  struct hs2ni_frame *frame;
+  uint8_t type;
+  bool view_bound;
+  bool begun;  /* bytes of it are on this connection */
+  bool resend; /* bytes of it were on an earlier one */
+};
+
+struct hs2ni_frame {
+  struct hs2ni_list_node node; /* in tx_lane.frames, by place */
+  struct hs2ni_tx_lane *lane;
+  struct hs2ni_tx_msg *msg; /* NULL: it has ended, or has another frame */
+  struct hs2n_buf *body;    /* own reference; NULL: empty */
+  struct hs2ni_tx_body *large;
+  uint32_t body_len; /* bytes behind the header; 0 when large */
+  uint32_t charge;   /* budget to give back when this goes, see charged */
+  uint64_t sent;     /* bytes that the link took */
+  uint64_t end;      /* offset in the stream behind it, once all are sent */
+  bool charged;
+  bool in_lane; /* still in tx_lane.frames */
+  uint8_t header_len;
+  uint8_t header[HS2NI_FRAME_HEADER_MAX];
+};
+
+struct hs2ni_tx_body {
+  struct hs2ni_list_node node; /* in tx_lane.bodies */
+  struct hs2ni_frame *frame;
+  uint64_t stream;
+  uint32_t len;
+  uint8_t head_len;
+  uint8_t head[HS2NI_HEAD_MAX];
+  uint64_t sent; /* head and body bytes that the link took */
+  bool head_acked;
+  bool blocked;
+  bool fin_sent;
+  bool reset;     /* was reset, by us */
+  bool done;      /* the transport needs it no more */
+  uint32_t ended; /* reason to reset it with once the head is acked, or 0 */
+};
+
+struct hs2ni_tx_lane {
+  struct hs2ni_chan *chan;
+  uint8_t lane;
+  struct hs2ni_list msgs;    /* all, in order */
+  struct hs2ni_tx_msg *next; /* first to be written (again); NULL: none */
+  uint64_t next_seq;         /* of a message that has none yet */
+  uint32_t charged_msgs;     /* messages and frames that count */
+  uint32_t view_bound_n;
+
+  /* of this connection */
+  struct hs2ni_list frames;
+  struct hs2ni_frame *unsent; /* first that is not wholly sent */
+  struct hs2ni_list bodies;
+  struct hs2ni_tx_body *writing; /* its bytes come before later frames */
+  uint64_t bodies_bytes;
+  uint64_t stream;
+  uint64_t spare; /* an opened body stream that was not used */
+  bool has_stream;
+  bool has_spare;
+  bool blocked;
+  uint8_t head_len;
+  uint8_t head[HS2NI_HEAD_MAX];
+  uint64_t offset;     /* bytes of the stream that the link took */
+  uint64_t sent_high;  /* highest seq begun */
+  uint64_t resume_seq; /* after BUSY the peer waits for this number */
+  struct hs2ni_timer pause;
+};
+
+struct hs2ni_target;
+
+/* ---- tx_msg.c: messages and their budgets ------------------------------- */
+
+/* Whether len more bytes fit for the channel and lane; drops what has expired
+ * before it says no. */
+bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane, size_t len);
+/* A message that is in no lane yet.  NULL: out of memory. */
+struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
+                                  const struct hs2n_msg *msg, uint8_t lane);
+void hs2ni_tx_discard(struct hs2ni_tx_msg *m);
+void hs2ni_tx_queue(struct hs2ni_tx_msg *m);
+/* Takes m out of its lane, out of what is not yet sent, and frees it.  Its
+ * send is not told.  code tells the peer why a body stream is abandoned. */
+void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code);
+/* Ends m for its one target, and tells its send. */
+void hs2ni_tx_acked(struct hs2ni_tx_msg *m);
+void hs2ni_tx_failed(struct hs2ni_tx_msg *m, enum hs2n_outcome outcome,
+                     enum hs2n_reason reason);
+/* A frame that carried a charge has gone. */
+void hs2ni_tx_uncharge(struct hs2ni_tx_lane *lane, uint32_t bytes);
+bool hs2ni_tx_expired(const struct hs2ni_tx_msg *m);
+
+/* ---- tx_lane.c: the lane's stream --------------------------------------- */
+
+void hs2ni_tx_lane_init(struct hs2ni_tx_lane *lane, struct hs2ni_chan *chan,
+                        uint8_t index);
+bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out);
+void hs2ni_tx_lane_sent(struct hs2ni_tx_lane *lane, size_t len);
+void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset);
+/* The peer refuses seq and all behind it until seq comes again.  false: it
+ * never got such a number. */
+bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq);
+/* The connection is gone: all frames go, all messages are to be written. */
+void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane);
+
+/* ---- frame.c ------------------------------------------------------------ */
+
+/* A frame for m at the end of its lane's frames.  NULL: no memory, no stream
+ * or no room for one more now. */
+struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m);
+size_t hs2ni_frame_len(const struct hs2ni_frame *f);
+/* Separates f from its message: f goes at once when nothing of it was sent,
+ * else when the transport lets it.  with_charge: f takes the budget along. */
+void hs2ni_frame_leave(struct hs2ni_frame *f, enum hs2n_reason code,
+                       bool with_charge);
+/* The transport holds its bytes in the lane's stream. */
+void hs2ni_frame_acked(struct hs2ni_frame *f);
+void hs2ni_frame_free(struct hs2ni_frame *f);
+
+/* ---- tx_body.c: streams of large bodies ---------------------------------- */
+
+/* Whether one more body of len bytes may be on its way. */
+bool hs2ni_tx_body_room(const struct hs2ni_tx_lane *lane, uint32_t len);
+/* With a stream, but no content yet.  NULL: no memory or no stream now. */
+struct hs2ni_tx_body *hs2ni_tx_body_new(struct hs2ni_frame *f);
+/* Fixes what it carries. */
+void hs2ni_tx_body_begin(struct hs2ni_tx_body *b, uint64_t seq, uint32_t len);
+void hs2ni_tx_body_free(struct hs2ni_tx_body *b);
+bool hs2ni_tx_body_next(struct hs2ni_tx_body *b, struct hs2ni_chunk *out);
+void hs2ni_tx_body_sent(struct hs2ni_tx_body *b, size_t len, bool fin);
+void hs2ni_tx_body_acked(struct hs2ni_tx_body *b, uint64_t offset);
+/* The stream has ended, whole or reset. */
+void hs2ni_tx_body_done(struct hs2ni_tx_body *b);
+/* The message has ended: no more of the body than the head is written. */
+void hs2ni_tx_body_end(struct hs2ni_tx_body *b, enum hs2n_reason code);
+struct hs2ni_tx_body *hs2ni_tx_body_find(struct hs2ni_chan *chan,
+                                         uint64_t stream);
+
+#endif /* HS2NI_MSG_TX_H */

@@ -1,0 +1,255 @@
+/* A lane's stream, our side: what is written next, and what was. */
+#include "msg/chan.h"
+
+#include <assert.h>
+
+static void on_pause_end(struct hs2ni_timer *timer) {
+  hs2ni_chan_want(HS2NI_CONTAINER(timer, struct hs2ni_tx_lane, pause)->chan);
+}
+
+static struct hs2ni_tx_msg *msg_of(struct hs2ni_list_node *n) {
+  return n == NULL ? NULL : HS2NI_CONTAINER(n, struct hs2ni_tx_msg, node);
+}
+
+static struct hs2ni_frame *frame_of(struct hs2ni_list_node *n) {
+  return n == NULL ? NULL : HS2NI_CONTAINER(n, struct hs2ni_frame, node);
+}
+
+void hs2ni_tx_lane_init(struct hs2ni_tx_lane *lane, struct hs2ni_chan *chan,
+                        uint8_t index) {
+  const struct hs2ni_head head = {.kind = HS2NI_STREAM_LANE, .lane = index};
+
+  *lane = (struct hs2ni_tx_lane){
+      .chan = chan,
+      .lane = index,
+      .next_seq = 1,
+      .pause = {.fire = on_pause_end},
+  };
+  lane->head_len = (uint8_t)hs2ni_head_encode(&head, lane->head);
+}
+
+static bool is_paused(const struct hs2ni_tx_lane *lane) {
+  return lane->pause.slot != 0;
+}
+
+static bool open_stream(struct hs2ni_tx_lane *lane) {
+  struct hs2ni_conn *conn = lane->chan->conn;
+
+  if (!lane->has_stream) {
+    lane->has_stream = conn->ops->stream_open(conn, &lane->stream) == HS2N_OK;
+  }
+  return lane->has_stream;
+}
+
+/* Why the peer would refuse m; HS2N_REASON_NONE when it would not. */
+static enum hs2n_reason peer_refuses(const struct hs2ni_tx_msg *m) {
+  const struct hs2ni_chan *chan = m->lane->chan;
+  const struct hs2ni_hello_type *type = &chan->peer_types[m->type];
+
+  if ((chan->peer_types_known >> m->type & 1) == 0 ||
+      type->lane != m->lane->lane) {
+    return HS2N_REASON_UNKNOWN_TYPE;
+  }
+  return m->body_len > type->size_max ? HS2N_REASON_MSG_TOO_BIG
+                                      : HS2N_REASON_NONE;
+}
+
+/* Ends m when there is no use in writing it. */
+static bool ended_before_writing(struct hs2ni_tx_msg *m) {
+  const enum hs2n_reason reason = peer_refuses(m);
+
+  if (hs2ni_tx_expired(m)) {
+    if (m->send != NULL) {
+      hs2ni_send_end(m->send, HS2N_DONE_EXPIRED, HS2N_REASON_WITHDRAWN);
+    } else {
+      hs2ni_tx_drop(m, HS2N_REASON_WITHDRAWN);
+    }
+    return true;
+  }
+  if (reason != HS2N_REASON_NONE) {
+    hs2ni_tx_failed(m, HS2N_DONE_REFUSED, reason);
+    return true;
+  }
+  return false;
+}
+
+/* A frame for the next message that is worth writing, or NULL. */
+static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
+  struct hs2ni_tx_msg *m;
+  struct hs2ni_frame *f;
+
+  while ((m = lane->next) != NULL) {
+    if (m->frame != NULL) {
+      return NULL; /* its body's first stream has not ended yet */
+    }
+    if (ended_before_writing(m)) {
+      continue;
+    }
+    f = hs2ni_frame_new(m);
+    if (f != NULL) {
+      lane->next = msg_of(m->node.next);
+    }
+    return f;
+  }
+  return NULL;
+}
+
+static void add_part(struct hs2ni_chunk *out, const uint8_t *data, size_t len) {
+  assert(out->parts_n < HS2NI_CHUNK_PARTS);
+  if (len > 0) {
+    out->parts[out->parts_n++] = (struct hs2n_span){data, len};
+  }
+}
+
+static void add_parts(struct hs2ni_chunk *out, const struct hs2ni_frame *f) {
+  const size_t in_body =
+      f->sent > f->header_len ? (size_t)f->sent - f->header_len : 0;
+
+  if (f->sent < f->header_len) {
+    add_part(out, f->header + f->sent, f->header_len - (size_t)f->sent);
+  }
+  if (f->body_len > 0) {
+    add_part(out, hs2n_buf_span(f->body).data + in_body, f->body_len - in_body);
+  }
+}
+
+/* Fills the chunk with the frames that are not wholly sent, then with new
+ * ones.  Nothing follows a large record before its body: the peer could not
+ * deliver it, and bodies take flow-control credit in the order in which
+ * messages are delivered, so one that is ready never starves one that holds
+ * it up. */
+static bool lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
+  struct hs2ni_frame *f = lane->unsent;
+
+  if (f == NULL) {
+    f = add_frame(lane);
+  }
+  if (f == NULL || !open_stream(lane)) {
+    return false;
+  }
+  *out = (struct hs2ni_chunk){.stream = lane->stream};
+  if (lane->offset < lane->head_len) {
+    add_part(out, lane->head + lane->offset,
+             lane->head_len - (size_t)lane->offset);
+  }
+  while (f != NULL) {
+    add_parts(out, f);
+    if (f->large != NULL || out->parts_n + 2 > HS2NI_CHUNK_PARTS) {
+      break;
+    }
+    f = f->node.next != NULL ? frame_of(f->node.next) : add_frame(lane);
+  }
+  return true;
+}
+
+bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
+  if (is_paused(lane) || (lane->msgs.head == NULL && lane->unsent == NULL &&
+                          lane->writing == NULL)) {
+    return false;
+  }
+  if (lane->writing != NULL) {
+    return hs2ni_tx_body_next(lane->writing, out);
+  }
+  return !lane->blocked && lane_next(lane, out);
+}
+
+static void begin(struct hs2ni_tx_lane *lane, struct hs2ni_tx_msg *m) {
+  m->begun = true;
+  if (m->seq > lane->sent_high) {
+    lane->sent_high = m->seq;
+  }
+  if (m->resend) {
+    m->resend = false;
+    hs2ni_chan_env(lane->chan)->stats.messages_resent++;
+  }
+}
+
+void hs2ni_tx_lane_sent(struct hs2ni_tx_lane *lane, size_t len) {
+  if (lane->offset < lane->head_len) {
+    const size_t head = lane->head_len - (size_t)lane->offset;
+    const size_t n = len < head ? len : head;
+
+    lane->offset += n;
+    len -= n;
+  }
+  while (len > 0) {
+    struct hs2ni_frame *f = lane->unsent;
+    const size_t rest = hs2ni_frame_len(f) - (size_t)f->sent;
+    const size_t n = len < rest ? len : rest;
+
+    if (f->sent == 0) {
+      begin(lane, f->msg);
+    }
+    f->sent += n;
+    lane->offset += n;
+    len -= n;
+    if (n == rest) {
+      f->end = lane->offset;
+      lane->unsent = frame_of(f->node.next);
+      lane->writing = f->large;
+    }
+  }
+}
+
+void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset) {
+  struct hs2ni_frame *f;
+
+  while ((f = frame_of(lane->frames.head)) != lane->unsent &&
+         f->end <= offset) {
+    hs2ni_frame_acked(f);
+  }
+}
+
+bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
+  struct hs2ni_msgs *msgs = lane->chan->msgs;
+  struct hs2ni_list_node *n = lane->msgs.head;
+
+  if (seq > lane->sent_high) {
+    return false;
+  }
+  while (n != NULL && msg_of(n)->seq != 0 && msg_of(n)->seq < seq) {
+    n = n->next;
+  }
+  lane->next = msg_of(n);
+  for (; n != NULL; n = n->next) {
+    struct hs2ni_tx_msg *m = msg_of(n);
+
+    if (m->frame == NULL) {
+      continue;
+    }
+    if (m->frame->large != NULL && m->frame->sent > 0) {
+      /* One number must not have two bodies on their way, so the message
+       * waits until this one is out of it. */
+      hs2ni_tx_body_end(m->frame->large, HS2N_REASON_WITHDRAWN);
+    } else {
+      hs2ni_frame_leave(m->frame, HS2N_REASON_WITHDRAWN, false);
+    }
+  }
+  lane->resume_seq = seq;
+  hs2ni_timer_set(&msgs->timers, &lane->pause,
+                  msgs->env->now + HS2N_MS(msgs->env->limits.busy_pause_ms));
+  return true;
+}
+
+void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane) {
+  hs2ni_timer_cancel(&lane->chan->msgs->timers, &lane->pause);
+  while (lane->bodies.head != NULL) {
+    hs2ni_frame_free(
+        HS2NI_CONTAINER(lane->bodies.head, struct hs2ni_tx_body, node)->frame);
+  }
+  while (lane->frames.head != NULL) {
+    hs2ni_frame_free(frame_of(lane->frames.head));
+  }
+  for (struct hs2ni_list_node *n = lane->msgs.head; n != NULL; n = n->next) {
+    msg_of(n)->resend = msg_of(n)->resend || msg_of(n)->begun;
+    msg_of(n)->begun = false;
+  }
+  lane->next = msg_of(lane->msgs.head);
+  lane->writing = NULL;
+  lane->has_stream = false;
+  lane->has_spare = false;
+  lane->blocked = false;
+  lane->offset = 0;
+  lane->sent_high = 0;
+  lane->resume_seq = 0;
+}

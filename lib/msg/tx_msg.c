@@ -1,0 +1,145 @@
+/* Messages for one peer: their budgets and their end. */
+#include "msg/chan.h"
+
+#include <assert.h>
+
+bool hs2ni_tx_expired(const struct hs2ni_tx_msg *m) {
+  return m->deadline != 0 && m->deadline <= hs2ni_chan_env(m->lane->chan)->now;
+}
+
+static bool has_room(const struct hs2ni_chan *chan, uint8_t lane, size_t len) {
+  const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
+
+  return chan->tx[lane].charged_msgs < limits->tx_queue_msgs_max &&
+         chan->charged_bytes <= limits->tx_queue_bytes_max &&
+         len <= limits->tx_queue_bytes_max - chan->charged_bytes;
+}
+
+/* Messages without a tag have no timer, so the expired ones among them are
+ * looked for when their room is needed. */
+static void sweep(struct hs2ni_tx_lane *lane) {
+  struct hs2ni_list_node *n = lane->msgs.head;
+
+  while (n != NULL) {
+    struct hs2ni_tx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_tx_msg, node);
+
+    n = n->next;
+    if (m->send == NULL && hs2ni_tx_expired(m)) {
+      hs2ni_tx_drop(m, HS2N_REASON_WITHDRAWN);
+    }
+  }
+}
+
+bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane, size_t len) {
+  const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
+
+  if (has_room(chan, lane, len)) {
+    return true;
+  }
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    sweep(&chan->tx[i]);
+  }
+  if (has_room(chan, lane, len)) {
+    return true;
+  }
+  if (chan->tx[lane].charged_msgs >= limits->tx_queue_msgs_max) {
+    chan->full_lanes |= 1u << lane;
+  } else {
+    chan->full_bytes = true;
+  }
+  return false;
+}
+
+struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
+                                  const struct hs2n_msg *msg, uint8_t lane) {
+  struct hs2ni_tx_msg *m =
+      hs2ni_pool_take(hs2ni_chan_pool(chan), sizeof(struct hs2ni_tx_msg));
+
+  if (m == NULL) {
+    return NULL;
+  }
+  *m = (struct hs2ni_tx_msg){
+      .lane = &chan->tx[lane],
+      .view = msg->view,
+      .deadline = msg->deadline,
+      .type = msg->type,
+      .view_bound = (msg->flags & HS2N_MSG_VIEW_BOUND) != 0,
+  };
+  if (msg->body != NULL && hs2n_buf_span(msg->body).len > 0) {
+    m->body = hs2n_buf_ref(msg->body);
+    m->body_len = (uint32_t)hs2n_buf_span(msg->body).len;
+  }
+  return m;
+}
+
+void hs2ni_tx_discard(struct hs2ni_tx_msg *m) {
+  hs2n_buf_unref(m->body);
+  hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
+}
+
+void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
+  struct hs2ni_tx_lane *lane = m->lane;
+  struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
+
+  hs2ni_list_push_back(&lane->msgs, &m->node);
+  if (lane->next == NULL) {
+    lane->next = m;
+  }
+  lane->charged_msgs++;
+  lane->chan->charged_bytes += m->body_len;
+  lane->view_bound_n += m->view_bound;
+  env->stats.messages_sent++;
+  env->stats.message_bytes_sent += m->body_len;
+  hs2ni_chan_want(lane->chan);
+}
+
+void hs2ni_tx_uncharge(struct hs2ni_tx_lane *lane, uint32_t bytes) {
+  assert(lane->charged_msgs > 0);
+  assert(lane->chan->charged_bytes >= bytes);
+  lane->charged_msgs--;
+  lane->chan->charged_bytes -= bytes;
+  hs2ni_chan_room(lane->chan);
+}
+
+void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
+  struct hs2ni_tx_lane *lane = m->lane;
+  const uint32_t bytes = m->body_len;
+
+  if (lane->next == m) {
+    lane->next = m->node.next == NULL
+                     ? NULL
+                     : HS2NI_CONTAINER(m->node.next, struct hs2ni_tx_msg, node);
+  }
+  hs2ni_list_remove(&lane->msgs, &m->node);
+  lane->view_bound_n -= m->view_bound;
+  if (m->frame != NULL) {
+    /* The body stays in memory as long as the transport needs it, so the
+     * room it takes is not given to others before. */
+    hs2ni_frame_leave(m->frame, code, true);
+  } else {
+    hs2ni_tx_uncharge(lane, bytes);
+  }
+  hs2ni_tx_discard(m);
+}
+
+void hs2ni_tx_acked(struct hs2ni_tx_msg *m) {
+  struct hs2ni_send *send = m->send;
+  const uint32_t target = m->target;
+
+  hs2ni_chan_env(m->lane->chan)->stats.acks_received++;
+  hs2ni_tx_drop(m, HS2N_REASON_WITHDRAWN);
+  if (send != NULL) {
+    hs2ni_send_acked(send, target);
+  }
+}
+
+void hs2ni_tx_failed(struct hs2ni_tx_msg *m, enum hs2n_outcome outcome,
+                     enum hs2n_reason reason) {
+  struct hs2ni_send *send = m->send;
+  const uint32_t target = m->target;
+
+  hs2ni_tx_drop(m, reason != HS2N_REASON_NONE ? reason : HS2N_REASON_WITHDRAWN);
+  if (send != NULL) {
+    hs2ni_send_failed(send, target, outcome, reason);
+  }
+}

@@ -1,0 +1,83 @@
+/* world: message layers over memlink, with a small application on top.
+ *
+ * Each place is a process: memory, environment, layer, link, and a channel
+ * to each other place.  Connections are made by world_join and end when a
+ * side objects, or by memlink_cut. */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "base/buf.h"
+#include "memlink.h"
+#include "msg/chan.h"
+#include "msg/msgs.h"
+#include "tap.h"
+#include "test_mem.h"
+
+#include <hs2net/msg.h>
+#include <stdlib.h>
+
+#define WORLD_PLACES_MAX 4
+
+/* Types: one a lane, id == lane. */
+extern const struct hs2n_type world_types[HS2N_LANES];
+
+struct world;
+
+struct world_end { /* a place's view of another place */
+  struct world *world;
+  uint32_t place, other;
+  struct hs2ni_chan *chan;
+  struct hs2ni_conn *conn; /* NULL: none */
+};
+
+struct world_place {
+  struct test_mem mem;
+  struct hs2ni_env env;
+  struct hs2ni_msgs *msgs;
+  struct hs2ni_link *link;
+  uint64_t incarnation;
+  struct world_end ends[WORLD_PLACES_MAX];
+  int64_t peak_bytes;
+};
+
+struct world {
+  struct memnet *net;
+  uint32_t n;
+  struct world_place places[WORLD_PLACES_MAX];
+  uint64_t breaches;              /* connections that a side objected to */
+  enum hs2n_reason last_reason;   /* of these */
+  enum hs2n_reason closed_reason; /* last on_closed */
+};
+
+struct world_options {
+  uint32_t places; /* 0: 2 */
+  struct memnet_config net;
+  struct hs2n_limits *limits; /* NULL: the default */
+};
+
+void world_init(struct world *w, const struct world_options *options);
+void world_fini(struct world *w);
+/* Connects two places; both must have no connection to each other. */
+void world_join(struct world *w, uint32_t a, uint32_t b);
+void world_cut(struct world *w, uint32_t a, uint32_t b);
+/* Ends a place's process and starts it again: nothing of it is left but its
+ * memory counters.  Its peers still have their channels. */
+void world_restart(struct world *w, uint32_t place);
+/* One event of the net; checks memory peaks. */
+bool world_step(struct world *w);
+void world_settle(struct world *w);
+void world_sleep(struct world *w, hs2n_time ns);
+
+struct hs2n_buf *world_body(struct world *w, uint32_t place, size_t len,
+                            uint8_t fill);
+/* Sends len bytes of fill of a lane's type to one place. */
+int world_send(struct world *w, uint32_t from, uint32_t to, uint8_t lane,
+               size_t len, uint8_t fill, struct hs2n_tag *out_tag);
+/* Fetches one event; messages get the verdict. */
+bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
+                struct hs2ni_event *out);
+/* Steps and fetches, accepting everything, until nothing happens.  Returns
+ * the number of messages that place got. */
+size_t world_run(struct world *w, uint32_t place);
+
+#endif /* WORLD_H */

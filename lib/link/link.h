@@ -39,9 +39,10 @@ struct hs2ni_conn {
 /* Why a connection ended. */
 struct hs2ni_close {
   enum hs2n_reason reason;
-  bool by_peer;      /* the peer closed it */
-  bool established;  /* the handshake had completed */
-  uint64_t raw_code; /* as on the wire, for the log */
+  bool by_peer;        /* the peer closed it */
+  bool established;    /* the handshake had completed */
+  uint64_t raw_code;   /* as on the wire, for the log */
+  struct hs2n_key key; /* WRONG_KEY found here: what the peer showed instead */
 };
 
 /* Bytes to put into the next packet.  With stream HS2NI_DATAGRAM the parts

@@ -140,6 +140,7 @@ int hs2ni_quic_conn_dial(struct hs2ni_quic_conn **out, struct hs2ni_quic *ep,
   if (c == NULL) {
     return HS2N_ERR_NO_MEMORY;
   }
+  ep->rand_failed = false;
   c->client = true;
   c->key = *key;
   rv = client_begin(c);
@@ -205,6 +206,7 @@ int hs2ni_quic_conn_accept(struct hs2ni_quic_conn **out, struct hs2ni_quic *ep,
   if (c == NULL) {
     return HS2N_ERR_NO_MEMORY;
   }
+  ep->rand_failed = false;
   rv = server_begin(c, hd, odcid);
   if (rv == HS2N_OK && ep->rand_failed) {
     rv = HS2N_ERR_RANDOM;

@@ -203,6 +203,7 @@ struct hs2ni_quic {
   uint8_t reset_key[HS2N_RESET_KEY_LEN];
   enum hs2n_congestion congestion;
   uint32_t payload_max;
+  uint32_t rx_payload_max;
   bool payload_fixed; /* set by the user: no path MTU discovery */
   ngtcp2_mem mem;
   ngtcp2_callbacks callbacks;
@@ -372,8 +373,9 @@ void hs2ni_quic_stream_stop(struct hs2ni_conn *conn, uint64_t stream,
                             uint64_t code);
 void hs2ni_quic_credit(struct hs2ni_conn *conn, uint64_t stream, size_t len);
 size_t hs2ni_quic_datagram_max(const struct hs2ni_conn *conn);
-/* Does what had to wait for the packet. */
-void hs2ni_quic_deferred_run(struct hs2ni_quic_conn *c);
+/* Does what had to wait for the packet, or forgets it where the connection is
+ * lost. */
+void hs2ni_quic_deferred_run(struct hs2ni_quic_conn *c, bool alive);
 /* Whether stream is still to be opened. */
 bool hs2ni_quic_deferred_has(const struct hs2ni_quic *ep, uint64_t stream);
 

@@ -189,6 +189,6 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
   do {
     rv = put(&p);
   } while (rv == NGTCP2_ERR_WRITE_MORE);
-  hs2ni_quic_deferred_run(p.c);
+  hs2ni_quic_deferred_run(p.c, rv >= 0);
   return rv;
 }

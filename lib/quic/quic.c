@@ -2,6 +2,10 @@
 
 #include <string.h>
 
+/* Some stacks fill their first packets to the size of an Ethernet frame,
+ * before they know what we announce. */
+#define RX_PAYLOAD_MIN 1500u
+
 /* ---- receiving ---------------------------------------------------------- */
 
 static void note_authentic(struct hs2ni_quic_conn *c,
@@ -74,7 +78,7 @@ static void recv_dgram(struct hs2ni_quic *ep,
   ep->env->stats.udp_datagrams_received++;
   ep->env->stats.udp_bytes_received += d->len;
   /* Longer than announced: not from a peer that keeps to the protocol. */
-  if (d->len == 0 || d->len > ep->payload_max) {
+  if (d->len == 0 || d->len > ep->rx_payload_max) {
     ep->env->stats.packets_dropped_malformed++;
     return;
   }
@@ -291,6 +295,8 @@ int hs2ni_quic_new(struct hs2ni_link **out_link,
   ep->payload_fixed = config->udp_payload_max != 0;
   ep->payload_max =
       ep->payload_fixed ? config->udp_payload_max : HS2NI_QUIC_PAYLOAD_DEFAULT;
+  ep->rx_payload_max =
+      ep->payload_max > RX_PAYLOAD_MIN ? ep->payload_max : RX_PAYLOAD_MIN;
   hs2ni_quic_mem_init(&ep->mem, ep->env);
   hs2ni_quic_callbacks_init(&ep->callbacks);
   rv = tables_init(ep);

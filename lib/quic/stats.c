@@ -35,10 +35,19 @@ void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,
 #define FOOTPRINT_BASE (96u << 10)
 /* Reassembly keeps what came out of order in blocks of its own. */
 #define FOOTPRINT_PER_WINDOW_BYTE 2u
+/* What ngtcp2 remembers of a packet, and of a message in it, until it is
+ * acked. */
+#define FOOTPRINT_PER_PACKET 512u
+#define FOOTPRINT_PER_MESSAGE 256u
 
 size_t hs2ni_quic_conn_footprint(const struct hs2n_limits *limits) {
+  const size_t packets =
+      limits->tx_queue_bytes_max / NGTCP2_MAX_UDP_PAYLOAD_SIZE;
+  const size_t messages = (size_t)limits->tx_queue_msgs_max * HS2N_LANES;
+
   return FOOTPRINT_BASE +
-         (size_t)FOOTPRINT_PER_WINDOW_BYTE * limits->rx_window_bytes;
+         (size_t)FOOTPRINT_PER_WINDOW_BYTE * limits->rx_window_bytes +
+         packets * FOOTPRINT_PER_PACKET + messages * FOOTPRINT_PER_MESSAGE;
 }
 
 size_t hs2ni_quic_half_open_footprint(void) {

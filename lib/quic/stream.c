@@ -182,14 +182,14 @@ static void run(struct hs2ni_quic_conn *c,
   }
 }
 
-void hs2ni_quic_deferred_run(struct hs2ni_quic_conn *c) {
+void hs2ni_quic_deferred_run(struct hs2ni_quic_conn *c, bool alive) {
   struct hs2ni_quic *ep = c->ep;
 
   ep->packet_of = NULL;
   if (ep->deferred_n == 0) {
     return;
   }
-  for (uint32_t i = 0; i < ep->deferred_n && !c->failed; i++) {
+  for (uint32_t i = 0; alive && i < ep->deferred_n && !c->failed; i++) {
     run(c, &ep->deferred[i]);
   }
   ep->deferred_n = 0;

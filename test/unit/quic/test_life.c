@@ -22,7 +22,7 @@ static void a_close_tells_the_peer_its_reason(void) {
       HS2N_REASON_APP_BUSY};
 
   for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-    struct world w;
+    static struct world w;
     struct world_conn *a;
     struct world_conn *b;
     struct world_conn *closer;
@@ -48,7 +48,7 @@ static void a_close_tells_the_peer_its_reason(void) {
 
 /* Reasons that are only local never leave. */
 static void a_local_reason_is_not_sent(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -75,7 +75,7 @@ static bool drop_first_close(struct world *w, struct world_packet *p) {
 
 /* The closing packet is lost; the next packet of the peer brings it again. */
 static void a_lost_close_is_repeated(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   unsigned left = 1;
@@ -97,7 +97,7 @@ static void a_lost_close_is_repeated(void) {
 
 /* What is left of closed connections is small and goes away by itself. */
 static void closed_connections_leave_nothing(void) {
-  struct world w;
+  static struct world w;
   int64_t before[2];
 
   world_init(&w, 2, 112);
@@ -130,7 +130,7 @@ static void closed_connections_leave_nothing(void) {
 /* ---- who is there ------------------------------------------------------- */
 
 static void dialling_with_the_wrong_key_is_refused_at_both_ends(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
 
   world_init(&w, 3, 120);
@@ -150,7 +150,7 @@ static void dialling_with_the_wrong_key_is_refused_at_both_ends(void) {
 }
 
 static void a_refusal_by_the_user_reaches_the_dialler(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
 
   world_init(&w, 2, 121);
@@ -171,7 +171,7 @@ static void a_refusal_by_the_user_reaches_the_dialler(void) {
 
 /* covers: N08 */
 static void a_dial_into_a_black_hole_ends_in_time(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   int64_t before;
   hs2n_time began;
@@ -205,7 +205,7 @@ static bool drop_from_first(struct world *w, struct world_packet *p) {
 
 /* The first flight arrives and then nothing: the half-open end is freed. */
 static void a_half_open_handshake_is_freed(void) {
-  struct world w;
+  static struct world w;
   unsigned sent = 0;
   int64_t before;
 
@@ -228,7 +228,7 @@ static void a_half_open_handshake_is_freed(void) {
 }
 
 static void a_silent_peer_is_given_up_after_the_idle_time(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   hs2n_time began;
@@ -252,7 +252,7 @@ static void a_silent_peer_is_given_up_after_the_idle_time(void) {
 
 /* Without anything to say, PINGs keep a connection and cost little. */
 static void an_idle_connection_stays_up_for_an_hour(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   uint64_t packets;
@@ -278,7 +278,7 @@ static void an_idle_connection_stays_up_for_an_hour(void) {
 }
 
 static void a_connection_survives_a_blackout_shorter_than_idle(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -304,7 +304,7 @@ static void handshakes_succeed_with_30_percent_loss(void) {
   unsigned up = 0;
 
   for (unsigned i = 0; i < 20; i++) {
-    struct world w;
+    static struct world w;
     struct world_conn *a;
 
     world_init(&w, 2, 140 + i);
@@ -324,7 +324,7 @@ static void handshakes_succeed_with_30_percent_loss(void) {
 
 /* A restarted node has the key of before: its dialler learns at once. */
 static void a_restarted_node_resets_old_connections(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -346,7 +346,7 @@ static void a_restarted_node_resets_old_connections(void) {
 /* Who accepted can't be reset: a client has no token for its first id.  The
  * restarted dialler's next dial is what replaces the connection. */
 static void a_restarted_dialler_comes_back_by_dialling(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   struct world_conn *a2;
@@ -369,7 +369,7 @@ static void a_restarted_dialler_comes_back_by_dialling(void) {
 }
 
 static void another_reset_key_resets_nothing(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -388,7 +388,7 @@ static void another_reset_key_resets_nothing(void) {
 
 /* A NAT gives the dialler another port in the middle of a transfer. */
 static void a_new_port_of_the_dialler_is_followed(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   struct hs2ni_conn_stats s;
@@ -413,7 +413,7 @@ static void a_new_port_of_the_dialler_is_followed(void) {
 /* ---- when something runs out -------------------------------------------- */
 
 static void without_randomness_nothing_begins(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
 
   world_init(&w, 2, 180);
@@ -436,7 +436,7 @@ static void without_randomness_nothing_begins(void) {
 /* A whole life, with the n-th allocation of one node failing: nothing
  * crashes, nothing leaks, nobody hangs for longer than its time-outs. */
 static bool survives(size_t victim, uint64_t fail_at) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   bool reached;
@@ -480,7 +480,7 @@ static void every_failing_allocation_is_survived(void) {
 
 /* covers: D01 */
 static void endpoints_come_and_go_a_thousand_times(void) {
-  struct world w;
+  static struct world w;
 
   world_init(&w, 1, 190);
   REQUIRE(world_start(&w, 0) == HS2N_OK);
@@ -499,7 +499,7 @@ static void endpoints_come_and_go_a_thousand_times(void) {
 }
 
 static void an_idle_connection_takes_little_memory(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   int64_t before[2];
@@ -522,7 +522,7 @@ static void an_idle_connection_takes_little_memory(void) {
 
 /* What hs2n_limits_memory counts with is not less than what is taken. */
 static void footprints_are_upper_bounds(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   int64_t before[2];

@@ -132,9 +132,10 @@ static void token_world(struct token_world *w) {
   w->hd.tokenlen = sizeof(w->token);
 }
 
-static int verdict(struct token_world *w) {
+static enum hs2ni_quic_token_verdict verdict(struct token_world *w) {
   ngtcp2_cid odcid;
-  const int v = hs2ni_quic_token_check(&w->ep, &w->addr, &w->hd, &odcid);
+  const enum hs2ni_quic_token_verdict v =
+      hs2ni_quic_token_check(&w->ep, &w->addr, &w->hd, &odcid);
 
   if (v == HS2NI_QUIC_TOKEN_GOOD) {
     CHECK(ngtcp2_cid_eq(&odcid, &w->odcid));

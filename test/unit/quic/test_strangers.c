@@ -121,7 +121,7 @@ static bool honest(struct world *w) {
 /* ---- versions ----------------------------------------------------------- */
 
 static void an_unknown_version_is_told_ours(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 200);
 
   REQUIRE(world_start_all(&w) && catch_initials(&w, n, 1));
@@ -145,7 +145,7 @@ static void an_unknown_version_is_told_ours(void) {
 }
 
 static void five_hundred_unknown_versions_get_few_answers(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 201);
 
   REQUIRE(world_start_all(&w) && catch_initials(&w, n, 1));
@@ -161,7 +161,7 @@ static void five_hundred_unknown_versions_get_few_answers(void) {
 }
 
 static void short_packets_and_negotiations_get_no_version(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 202);
 
   REQUIRE(world_start_all(&w) && catch_initials(&w, n, 1));
@@ -178,7 +178,7 @@ static void short_packets_and_negotiations_get_no_version(void) {
 /* ---- first packets ------------------------------------------------------ */
 
 static void small_or_misnamed_initials_are_dropped(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 203);
   uint8_t bent[1200];
 
@@ -205,7 +205,7 @@ static void small_or_misnamed_initials_are_dropped(void) {
 
 /* An Initial that doesn't decrypt leaves no state. */
 static void a_broken_initial_leaves_nothing(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 204);
   int64_t before;
 
@@ -222,7 +222,7 @@ static void a_broken_initial_leaves_nothing(void) {
 }
 
 static void a_silent_stranger_gets_at_most_three_times_its_bytes(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 205);
 
   REQUIRE(world_start_all(&w) && catch_initials(&w, n, 1));
@@ -238,7 +238,7 @@ static void a_silent_stranger_gets_at_most_three_times_its_bytes(void) {
 /* ---- many of them ------------------------------------------------------- */
 
 static void beyond_the_free_half_opens_an_address_must_be_proved(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 206);
   uint64_t bytes;
 
@@ -267,7 +267,7 @@ static void beyond_the_free_half_opens_an_address_must_be_proved(void) {
 }
 
 static void a_hard_limit_refuses_even_the_proved(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 207);
   struct world_conn *a;
 
@@ -294,7 +294,7 @@ static void a_hard_limit_refuses_even_the_proved(void) {
 
 /* One address opens its burst, then has to prove itself. */
 static void one_source_has_a_rate_of_its_own(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 208);
 
   w.nodes[1].te.env.limits.stateless_per_s = 1000;
@@ -313,7 +313,7 @@ static void one_source_has_a_rate_of_its_own(void) {
 /* Strangers use up all Retry packets; an address that we have met before
  * still gets one. */
 static void a_flood_does_not_shut_out_a_known_address(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 209);
   struct world_conn *a;
   struct world_conn *b;
@@ -352,7 +352,7 @@ static bool bend_token(struct world *w, struct world_packet *p) {
 }
 
 static void a_bent_token_is_told_so(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
 
   world_init(&w, 2, 210);
@@ -372,7 +372,7 @@ static void a_bent_token_is_told_so(void) {
 /* ---- replays ------------------------------------------------------------ */
 
 static void a_replayed_first_flight_gives_one_connection(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 211);
   struct world_conn *a;
   struct world_conn *b;
@@ -401,7 +401,7 @@ static void a_replayed_first_flight_gives_one_connection(void) {
 
 /* Everything a stranger has recorded, sent again after the end. */
 static void a_replay_after_the_end_gives_no_connection(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 212);
   struct world_conn *a;
   struct world_conn *b;
@@ -428,7 +428,7 @@ static void a_replay_after_the_end_gives_no_connection(void) {
 /* ---- noise -------------------------------------------------------------- */
 
 static void sixty_thousand_random_datagrams_change_nothing(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 213);
   struct world_conn *a;
   struct world_conn *b;
@@ -483,7 +483,7 @@ static void sixty_thousand_random_datagrams_change_nothing(void) {
 
 /* A reset answers packets of nobody's connection: shorter, and not many. */
 static void resets_are_shorter_and_few(void) {
-  struct world w;
+  static struct world w;
   struct net *n = net_new(&w, 214);
   uint8_t bytes[60];
 
@@ -509,7 +509,7 @@ static void resets_are_shorter_and_few(void) {
 
 /* Refused strangers cost nothing once they have been told. */
 static void refused_handshakes_leave_only_their_last_packet(void) {
-  struct world w;
+  static struct world w;
   int64_t before[2];
   struct hs2n_key wrong = {{1, 2, 3}};
 
@@ -550,7 +550,7 @@ static bool flip(struct world *w, struct world_packet *p) {
 }
 
 static void flipped_bits_never_reach_the_user(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   uint64_t flipped = 0;
@@ -586,7 +586,7 @@ static bool look_for_marker(struct world *w, struct world_packet *p) {
 
 /* covers: N12 */
 static void no_payload_is_readable_on_the_wire(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   struct hs2ni_rng rng;

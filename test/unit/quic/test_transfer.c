@@ -25,7 +25,7 @@ static bool arrive(struct world *w, struct world_conn *a, struct world_conn *b,
 
 /* covers: N12 */
 static void two_nodes_shake_hands_and_know_each_other(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -44,7 +44,7 @@ static void two_nodes_shake_hands_and_know_each_other(void) {
 }
 
 static void bytes_go_both_ways_and_are_acked(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   struct world_stream *s;
@@ -64,7 +64,7 @@ static void bytes_go_both_ways_and_are_acked(void) {
 
 /* An empty stream is a stream: its end arrives. */
 static void a_stream_without_bytes_ends(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -76,7 +76,7 @@ static void a_stream_without_bytes_ends(void) {
 }
 
 static void four_mebibytes_survive_loss_doubling_and_reordering(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -96,7 +96,7 @@ static void four_mebibytes_survive_loss_doubling_and_reordering(void) {
 }
 
 static void cubic_transfers_too(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -110,7 +110,7 @@ static void cubic_transfers_too(void) {
 
 /* More streams than the peer allows at once: each end of one frees a place. */
 static void hundreds_of_streams_pass_through_a_limit_of_64(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   unsigned opened = 0;
@@ -136,7 +136,7 @@ static void hundreds_of_streams_pass_through_a_limit_of_64(void) {
 /* Small messages share packets, and with more behind them packets are made
  * equal for segmentation offload; a lone one is not padded. */
 static void small_chunks_share_packets_of_one_size(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   uint64_t packets;
@@ -169,7 +169,7 @@ static void small_chunks_share_packets_of_one_size(void) {
 }
 
 static void chunks_of_many_parts_arrive_in_order(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -185,7 +185,7 @@ static void chunks_of_many_parts_arrive_in_order(void) {
 
 /* A request is answered in the packet that acknowledges it. */
 static void a_reply_carries_the_ack(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   uint64_t before;
@@ -208,7 +208,7 @@ static void a_reply_carries_the_ack(void) {
 /* ---- credit ------------------------------------------------------------- */
 
 static void a_receiver_that_gives_no_credit_gets_one_window(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   uint64_t window;
@@ -235,7 +235,7 @@ static void a_receiver_that_gives_no_credit_gets_one_window(void) {
 }
 
 static void one_stream_gets_no_more_than_its_own_window(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -259,7 +259,7 @@ static void one_stream_gets_no_more_than_its_own_window(void) {
 /* ---- resets ------------------------------------------------------------- */
 
 static void a_reset_reaches_the_receiver_and_ends_the_stream(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   struct world_stream *s;
@@ -282,7 +282,7 @@ static void a_reset_reaches_the_receiver_and_ends_the_stream(void) {
 }
 
 static void a_stop_makes_the_sender_reset(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   struct world_stream *s;
@@ -305,7 +305,7 @@ static void a_stop_makes_the_sender_reset(void) {
 
 /* A thousand abandoned streams leave the connection's window whole. */
 static void abandoned_streams_do_not_eat_the_window(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -347,7 +347,7 @@ static void abandoned_streams_do_not_eat_the_window(void) {
 /* ---- calls from inside upcalls ------------------------------------------ */
 
 static void streams_may_be_opened_while_a_packet_is_filled(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -364,7 +364,7 @@ static void streams_may_be_opened_while_a_packet_is_filled(void) {
 }
 
 static void a_connection_may_be_closed_while_it_receives(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -382,7 +382,7 @@ static void a_connection_may_be_closed_while_it_receives(void) {
 }
 
 static void a_connection_may_be_closed_while_a_packet_is_filled(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -401,7 +401,7 @@ static void a_connection_may_be_closed_while_a_packet_is_filled(void) {
 /* ---- datagrams ---------------------------------------------------------- */
 
 static void datagrams_arrive_and_share_packets(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   uint64_t packets;
@@ -423,7 +423,7 @@ static void datagrams_arrive_and_share_packets(void) {
 }
 
 static void the_largest_datagram_fits_and_a_larger_one_is_refused(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   size_t max;
@@ -451,7 +451,7 @@ static void the_largest_datagram_fits_and_a_larger_one_is_refused(void) {
 
 /* Datagrams are lost with their packet, and nothing else is. */
 static void lost_datagrams_stay_lost(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -473,7 +473,7 @@ static void lost_datagrams_stay_lost(void) {
 /* ---- paths -------------------------------------------------------------- */
 
 static void packets_grow_to_what_the_path_takes(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -495,7 +495,7 @@ static bool drop_large(struct world *w, struct world_packet *p) {
 
 /* A tunnel on the way takes 1,300 bytes: nothing stalls. */
 static void a_black_hole_for_large_packets_is_avoided(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -509,7 +509,7 @@ static void a_black_hole_for_large_packets_is_avoided(void) {
 }
 
 static void a_fixed_size_is_used_from_the_start(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -528,7 +528,7 @@ static void a_fixed_size_is_used_from_the_start(void) {
 
 /* covers: H56 */
 static void keys_are_updated_in_the_middle_of_a_transfer(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -553,7 +553,7 @@ static void keys_are_updated_in_the_middle_of_a_transfer(void) {
 /* ---- the whole ---------------------------------------------------------- */
 
 static uint64_t busy_run(uint64_t seed) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
 
@@ -587,7 +587,7 @@ static void one_seed_gives_one_trace(void) {
 
 /* The steady state of sending and receiving takes no memory. */
 static void sending_in_the_steady_state_allocates_little(void) {
-  struct world w;
+  static struct world w;
   struct world_conn *a;
   struct world_conn *b;
   uint64_t before;

@@ -3,8 +3,7 @@
 
 #include <assert.h>
 
-/* Blocks kept for reuse: room for the steady traffic of every peer. */
-static size_t keep_bytes(const struct hs2n_limits *limits) {
+size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits) {
   return ((size_t)1 << 20) + (size_t)limits->peers_max * 16384;
 }
 
@@ -46,7 +45,7 @@ static int init(struct hs2ni_msgs *msgs) {
     return HS2N_ERR_NO_MEMORY;
   }
   msgs->store->refs = 1;
-  hs2ni_pool_init(&msgs->store->pool, env, keep_bytes(&env->limits));
+  hs2ni_pool_init(&msgs->store->pool, env, hs2ni_msgs_keep_bytes(&env->limits));
   err = hs2ni_timers_init(&msgs->timers, env,
                           env->limits.tags_max +
                               env->limits.peers_max * HS2N_LANES);

@@ -196,7 +196,8 @@ static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
                                     const struct hs2ni_record *r) {
   enum fate fate;
 
-  if (r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) {
+  if ((r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) ||
+      (r->kind == HS2NI_RECORD_MSG && r->body_len > HS2NI_INLINE_BODY_MAX)) {
     return HS2N_REASON_PROTOCOL;
   }
   fate = fate_of(lane, r);

@@ -64,6 +64,9 @@ static int handshake_completed(ngtcp2_conn *ng, void *user_data) {
   reason = hs2ni_tls_session_peer(c->tls, c->client ? &c->key : NULL, &key);
   if (reason != HS2N_REASON_NONE) {
     hs2ni_quic_fail(c, reason, refusal_code(reason));
+    if (reason == HS2N_REASON_WRONG_KEY) {
+      c->failure.key = key;
+    }
     return 0;
   }
   c->confirmed = !c->client; /* a server's handshake ends here */

@@ -182,9 +182,10 @@ enum hs2n_reason hs2ni_tls_session_peer(struct hs2ni_tls_session *session,
                                         struct hs2n_key *out_key) {
   const enum hs2n_reason reason = judge(session, expected);
 
-  if (reason == HS2N_REASON_NONE) {
+  if (reason == HS2N_REASON_NONE || reason == HS2N_REASON_WRONG_KEY) {
     *out_key = session->peer.key;
-  } else {
+  }
+  if (reason != HS2N_REASON_NONE) {
     count(session, reason);
   }
   return reason;

@@ -51,7 +51,8 @@ void *hs2ni_tls_session_native(struct hs2ni_tls_session *session);
  * refuses in env->stats.
  *
  * Returns HS2N_REASON_NONE with *out_key written, or HS2N_REASON_ALPN,
- * HS2N_REASON_BAD_CERTIFICATE or HS2N_REASON_WRONG_KEY. */
+ * HS2N_REASON_BAD_CERTIFICATE or HS2N_REASON_WRONG_KEY, with *out_key the
+ * key that was shown instead. */
 enum hs2n_reason hs2ni_tls_session_peer(struct hs2ni_tls_session *session,
                                         const struct hs2n_key *expected,
                                         struct hs2n_key *out_key);

@@ -326,6 +326,16 @@ bool hs2ni_msgs_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
          next_writable(msgs, out);
 }
 
+bool hs2ni_msgs_pending(const struct hs2ni_msgs *msgs) {
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    if (!hs2ni_list_empty(&msgs->fetch[i])) {
+      return true;
+    }
+  }
+  return !hs2ni_list_empty(&msgs->sends.done) ||
+         !hs2ni_list_empty(&msgs->writable);
+}
+
 hs2n_time hs2ni_msgs_deadline(const struct hs2ni_msgs *msgs) {
   return hs2ni_timers_deadline(&msgs->timers);
 }

@@ -130,6 +130,8 @@ struct hs2ni_event {
  * After a MESSAGE hs2ni_msgs_verdict must be called before the next fetch,
  * with any verdict. */
 bool hs2ni_msgs_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out);
+/* Whether hs2ni_msgs_next would give something. */
+bool hs2ni_msgs_pending(const struct hs2ni_msgs *msgs);
 /* The verdict of a fetched message, or later (hs2n_judge) of one that was
  * LATER.  Returns HS2N_OK, HS2N_ERR_INVALID or HS2N_ERR_STATE. */
 HS2N_MUST_CHECK int hs2ni_msgs_verdict(struct hs2ni_msgs *msgs,

@@ -96,10 +96,25 @@ static uint64_t rank(const struct hs2ni_cast *cast,
   return HS2NI_CAST_LEADERS_MAX + stats.rtt_smoothed;
 }
 
-static struct hs2ni_target target_of(const struct hs2ni_peer *peer,
-                                     uint64_t weight) {
-  return (struct hs2ni_target){
-      .chan = peer->channel, .peer = peer->handle, .weight = weight};
+struct hs2ni_chan *hs2ni_cast_channel(struct hs2ni_cast *cast,
+                                      struct hs2ni_peer *peer) {
+  struct hs2ni_chan *chan = peer->channel;
+
+  if (chan == NULL &&
+      hs2ni_chan_new(&chan, cast->msgs, peer->handle) == HS2N_OK) {
+    peer->channel = chan;
+  }
+  return chan;
+}
+
+static struct candidate candidate_of(struct hs2ni_cast *cast,
+                                     struct hs2ni_peer *peer, uint64_t weight) {
+  return (struct candidate){
+      .target = {.chan = hs2ni_cast_channel(cast, peer),
+                 .peer = peer->handle,
+                 .weight = weight},
+      .rank = rank(cast, peer),
+  };
 }
 
 /* By rank; equal ones by handle, so that a run can be repeated. */
@@ -144,6 +159,9 @@ static int send_in_order(struct hs2ni_cast *cast, size_t n,
   put_in_order(cast->candidates, n);
   for (size_t i = 0; i < n; i++) {
     cast->targets[i] = cast->candidates[i].target;
+    if (cast->targets[i].chan == NULL) {
+      return HS2N_ERR_NO_MEMORY;
+    }
   }
   return hs2ni_msgs_send(cast->msgs, cast->targets, n, msg, out_tag);
 }
@@ -158,8 +176,7 @@ static int send_epoch(struct hs2ni_cast *cast, uint64_t number,
   for (size_t i = 0; i < epoch->n; i++) {
     const struct hs2ni_member *m = &epoch->members[i];
 
-    cast->candidates[i] = (struct candidate){
-        .target = target_of(m->peer, m->weight), .rank = rank(cast, m->peer)};
+    cast->candidates[i] = candidate_of(cast, m->peer, m->weight);
   }
   return send_in_order(cast, epoch->n, msg, out_tag);
 }
@@ -181,7 +198,7 @@ static int send_some(struct hs2ni_cast *cast, const struct hs2n_peer *peers,
     return HS2N_ERR_INVALID;
   }
   for (size_t i = 0; i < n; i++) {
-    const struct hs2ni_peer *peer = hs2ni_peers_get(cast->peers, peers[i]);
+    struct hs2ni_peer *peer = hs2ni_peers_get(cast->peers, peers[i]);
 
     if (peer == NULL) {
       return HS2N_ERR_NO_PEER;
@@ -189,9 +206,7 @@ static int send_some(struct hs2ni_cast *cast, const struct hs2n_peer *peers,
     if (listed(peers, i, peers[i])) {
       return HS2N_ERR_INVALID;
     }
-    cast->candidates[i] =
-        (struct candidate){.target = target_of(peer, hs2ni_peer_weight(peer)),
-                           .rank = rank(cast, peer)};
+    cast->candidates[i] = candidate_of(cast, peer, hs2ni_peer_weight(peer));
   }
   return send_in_order(cast, n, msg, out_tag);
 }

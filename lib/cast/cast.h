@@ -25,6 +25,12 @@ HS2N_MUST_CHECK int hs2ni_cast_new(struct hs2ni_cast **out,
 void hs2ni_cast_free(struct hs2ni_cast *cast);
 uint64_t hs2ni_cast_footprint(const struct hs2n_limits *limits);
 
+/* The channel of a live member, made when it is needed first, so that naming
+ * members can't fail halfway.  NULL when memory runs out; the next need tries
+ * again. */
+struct hs2ni_chan *hs2ni_cast_channel(struct hs2ni_cast *cast,
+                                      struct hs2ni_peer *peer);
+
 /* See hs2n_send. */
 HS2N_MUST_CHECK int hs2ni_cast_send(struct hs2ni_cast *cast,
                                     const struct hs2n_dst *dst,

@@ -60,7 +60,7 @@ const char *hs2ni_peer_name(const struct hs2n_peer_id *id,
                             char out[HS2NI_PEER_NAME_MAX]);
 
 /* table.c */
-/* Returns HS2N_OK, HS2N_ERR_FULL or HS2N_ERR_NO_MEMORY. */
+/* Returns HS2N_OK or HS2N_ERR_FULL. */
 HS2N_MUST_CHECK int hs2ni_peers_add(struct hs2ni_peers *peers,
                                     const struct hs2n_key *key,
                                     const struct hs2n_peer_id *id,

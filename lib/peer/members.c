@@ -243,6 +243,27 @@ static void retire_unnamed(struct hs2ni_peers *peers,
   }
 }
 
+static void weigh(struct hs2ni_peers *peers) {
+  const uint32_t n = peers->env->limits.epochs_max;
+  struct hs2ni_peer *p;
+  uint32_t at = 0;
+
+  while ((p = hs2ni_peers_each(peers, &at)) != NULL) {
+    p->weight_epoch = 0;
+  }
+  for (uint32_t i = 0; i < n; i++) {
+    const struct hs2ni_epoch *e = &peers->epochs[i];
+
+    for (size_t k = 0; e->live && k < e->n; k++) {
+      p = e->members[k].peer;
+      if (e->number >= p->weight_epoch) {
+        p->weight_epoch = e->number;
+        p->weight = e->members[k].weight;
+      }
+    }
+  }
+}
+
 static void commit(struct hs2ni_peers *peers, struct hs2ni_epoch *same,
                    uint64_t drop_below) {
   const uint32_t n = peers->env->limits.epochs_max;
@@ -261,6 +282,7 @@ static void commit(struct hs2ni_peers *peers, struct hs2ni_epoch *same,
     }
   }
   publish(peers);
+  weigh(peers);
 }
 
 int hs2ni_peers_set(struct hs2ni_peers *peers, uint64_t epoch,
@@ -309,23 +331,4 @@ const struct hs2ni_epoch *hs2ni_peers_newest(const struct hs2ni_peers *peers) {
     }
   }
   return newest;
-}
-
-uint64_t hs2ni_peer_weight(const struct hs2ni_peer *peer) {
-  const struct hs2ni_peers *peers = peer->peers;
-  const struct hs2ni_epoch *best = NULL;
-  uint64_t weight = 0;
-
-  for (uint32_t i = 0; i < peers->env->limits.epochs_max; i++) {
-    const struct hs2ni_epoch *e = &peers->epochs[i];
-
-    for (size_t k = 0; e->live && k < e->n; k++) {
-      if (e->members[k].peer == peer &&
-          (best == NULL || e->number > best->number)) {
-        best = e;
-        weight = e->members[k].weight;
-      }
-    }
-  }
-  return weight;
 }

@@ -26,11 +26,9 @@ struct hs2ni_peer;
 
 /* What this layer asks of the one above.  sessions are link users. */
 struct hs2ni_peers_user {
-  /* A member appeared: sets peer->channel.  Returns HS2N_OK or an error,
-   * with which hs2ni_peers_set fails. */
-  int (*member_new)(void *ctx, struct hs2ni_peer *peer);
-  /* Takes back member_new of a set that failed. */
-  void (*member_undo)(void *ctx, struct hs2ni_peer *peer);
+  /* A member left the last live epoch: its channel is of no use any more.
+   * The application is told later, see hs2ni_peers_next_gone. */
+  void (*member_gone)(void *ctx, struct hs2ni_peer *peer);
   /* Makes the speaker of a connection, NULL when memory runs out.  The
    * connection is in peer->slots[slot] once the session hears of it. */
   void *(*session_new)(void *ctx, struct hs2ni_peer *peer, int slot);
@@ -55,10 +53,15 @@ struct hs2ni_peer {
   struct hs2n_peer handle;
   struct hs2n_key key;
   struct hs2n_peer_id id;
-  void *channel;   /* of the layer above */
-  uint32_t epochs; /* live epochs that name it; 0: free or gone */
+  uint32_t epochs;       /* live epochs that name it; 0: free or gone */
+  uint64_t weight;       /* in the newest epoch that names it */
+  uint64_t weight_epoch; /* that epoch */
   uint32_t mark;
   bool used;
+
+  /* Of the layers above. */
+  void *channel;
+  hs2n_time last_heard;
 
   struct hs2ni_pair pair;
   struct hs2ni_peer_slot slots[HS2NI_PAIR_SLOTS];
@@ -126,8 +129,6 @@ const struct hs2ni_epoch *hs2ni_peers_epoch(const struct hs2ni_peers *peers,
                                             uint64_t number);
 /* The highest live epoch, NULL without any. */
 const struct hs2ni_epoch *hs2ni_peers_newest(const struct hs2ni_peers *peers);
-/* The weight in the newest epoch that names the peer. */
-uint64_t hs2ni_peer_weight(const struct hs2ni_peer *peer);
 /* NULL when the handle is not live. */
 struct hs2ni_peer *hs2ni_peers_get(const struct hs2ni_peers *peers,
                                    struct hs2n_peer handle);
@@ -167,6 +168,9 @@ static inline bool hs2ni_peer_up(const struct hs2ni_peer *peer) {
 }
 /* The connection that carries messages, or NULL. */
 struct hs2ni_conn *hs2ni_peer_conn(const struct hs2ni_peer *peer);
+static inline uint64_t hs2ni_peer_weight(const struct hs2ni_peer *peer) {
+  return peer->weight;
+}
 
 /* ---- news ------------------------------------------------------------------
  */
@@ -177,8 +181,8 @@ struct hs2ni_peer_news {
   enum hs2n_reason reason;
 };
 bool hs2ni_peers_next(struct hs2ni_peers *peers, struct hs2ni_peer_news *out);
-/* The next member that left the last live epoch, or NULL.  The caller frees
- * its channel and then forgets it. */
+/* The next member that left the last live epoch, or NULL.  Nobody has its
+ * handle once the caller has told the application and forgets it. */
 struct hs2ni_peer *hs2ni_peers_next_gone(struct hs2ni_peers *peers);
 void hs2ni_peer_forget(struct hs2ni_peer *peer);
 bool hs2ni_peers_have_news(const struct hs2ni_peers *peers);

@@ -187,11 +187,6 @@ int hs2ni_peers_add(struct hs2ni_peers *peers, const struct hs2n_key *key,
   if (err != HS2N_OK) {
     return err;
   }
-  err = peers->user->member_new(peers->user_ctx, p);
-  if (err != HS2N_OK) {
-    (void)hs2ni_map_remove(peers->by_id, id_span(id));
-    return err;
-  }
   p->used = true;
   peers->used++;
   hs2ni_peer_timers_init(p);
@@ -206,13 +201,13 @@ static void release_place(struct hs2ni_peer *p) {
 
 void hs2ni_peers_undo_add(struct hs2ni_peer *peer) {
   (void)hs2ni_map_remove(peer->peers->by_id, id_span(&peer->id));
-  peer->peers->user->member_undo(peer->peers->user_ctx, peer);
   release_place(peer);
 }
 
 void hs2ni_peers_retire(struct hs2ni_peer *peer) {
   assert(peer->epochs == 0);
   hs2ni_peer_end(peer, HS2N_REASON_REMOVED);
+  peer->peers->user->member_gone(peer->peers->user_ctx, peer);
   (void)hs2ni_map_remove(peer->peers->by_id, id_span(&peer->id));
   hs2ni_peer_tell_gone(peer);
 }

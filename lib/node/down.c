@@ -1,0 +1,75 @@
+/* What consensus code calls.  None of these makes an upcall: what they cause
+ * is told in the next entry, which hs2n_node_deadline asks for at once. */
+#include "node/inside.h"
+
+int hs2n_set_members(struct hs2n_node *node, uint64_t epoch,
+                     const struct hs2n_member *members, size_t n,
+                     uint64_t drop_below) {
+  if (node->phase != HS2NI_PHASE_RUNNING) {
+    return HS2N_ERR_CLOSED;
+  }
+  if (members == NULL) {
+    return HS2N_ERR_INVALID;
+  }
+  node->due = true;
+  return hs2ni_peers_set(node->peers, epoch, members, n, drop_below);
+}
+
+int hs2n_send(struct hs2n_node *node, const struct hs2n_dst *dst,
+              const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
+  if (node->phase != HS2NI_PHASE_RUNNING) {
+    return HS2N_ERR_CLOSED;
+  }
+  return hs2ni_cast_send(node->cast, dst, msg, out_tag);
+}
+
+int hs2n_cancel(struct hs2n_node *node, struct hs2n_tag tag) {
+  node->due = true;
+  return hs2ni_msgs_cancel(node->msgs, tag);
+}
+
+int hs2n_enter_view(struct hs2n_node *node, uint64_t view,
+                    const struct hs2n_peer *next_leaders, size_t n) {
+  int err;
+
+  if (view < node->view) {
+    return HS2N_ERR_STALE;
+  }
+  err = hs2ni_cast_leaders(node->cast, next_leaders, n);
+  if (err != HS2N_OK) {
+    return err;
+  }
+  node->due = true;
+  node->view = view;
+  return hs2ni_msgs_enter_view(node->msgs, view);
+}
+
+int hs2n_judge(struct hs2n_node *node, struct hs2n_peer from,
+               struct hs2n_msg_id id, enum hs2n_verdict verdict,
+               uint64_t cost_ns) {
+  struct hs2ni_peer *p = hs2ni_peers_get(node->peers, from);
+
+  (void)cost_ns; /* nothing is decided by it here */
+  if (verdict == HS2N_LATER || verdict == HS2N_BUSY) {
+    return HS2N_ERR_INVALID;
+  }
+  if (p == NULL) {
+    return HS2N_ERR_NO_PEER;
+  }
+  if (p->channel == NULL) {
+    return HS2N_ERR_STATE;
+  }
+  node->due = true;
+  return hs2ni_msgs_verdict(node->msgs, p->channel, id, verdict);
+}
+
+int hs2n_post(struct hs2n_node *node,
+              void (*fn)(struct hs2n_node *node, void *arg), void *arg) {
+  return fn == NULL ? HS2N_ERR_INVALID : hs2ni_posts_put(&node->posts, fn, arg);
+}
+
+void hs2n_node_on_post(struct hs2n_node *node, void (*wake)(void *arg),
+                       void *arg) {
+  node->posts.wake = wake;
+  node->posts.wake_arg = arg;
+}

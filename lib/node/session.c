@@ -1,0 +1,454 @@
+/* session: what speaks on one connection: the hellos, then the channel.
+ *
+ *     handshake --> our hello goes out on our first stream
+ *                   the peer's hello comes in on its first stream
+ *     both there --> ready: the pair machine attaches it or closes it
+ *     attached   --> every other stream is the channel's
+ *
+ * Both are "there" when the peer's hello is accepted and ours is acked, so
+ * that a peer never sees a lane before it knows whose it is.  Data on a lane
+ * proves the same as the ack: the peer sends it only after our hello. */
+#include "node/inside.h"
+#include "wire/hello.h"
+#include "wire/record.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define GREETING_MAX (HS2NI_HEAD_MAX + HS2NI_HELLO_MAX)
+
+struct hs2ni_session {
+  struct hs2n_node *node;
+  struct hs2ni_peer *peer;
+  int slot;
+  struct hs2ni_conn *conn; /* once the handshake is complete */
+  struct hs2ni_chan *chan; /* while attached */
+
+  uint64_t tx_stream;
+  size_t tx_len;
+  size_t tx_sent;
+  bool tx_open;
+  bool tx_fin;
+  bool tx_blocked;
+  bool tx_there; /* the peer has our hello */
+
+  uint64_t rx_stream;
+  size_t rx_len;
+  bool rx_begun;
+  bool rx_there; /* its hello is accepted */
+  bool ready;
+  uint64_t incarnation;
+
+  uint8_t tx[GREETING_MAX];
+  uint8_t rx[GREETING_MAX];
+};
+
+uint64_t hs2ni_session_footprint(void) {
+  return sizeof(struct hs2ni_session);
+}
+
+static struct hs2ni_env *env_of(const struct hs2ni_session *s) {
+  return &s->node->env;
+}
+
+/* Nothing may touch s after this. */
+static void abandon(struct hs2ni_session *s, enum hs2n_reason reason) {
+  if (reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_LIMIT) {
+    env_of(s)->stats.protocol_errors++;
+  }
+  hs2ni_peer_abort(s->peer, s->slot, reason);
+}
+
+/* ---- our hello ----------------------------------------------------------- */
+
+static bool any_address(const struct hs2n_addr *a) {
+  for (size_t i = 0; i < sizeof(a->ip); i++) {
+    if (a->ip[i] != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static void fill_hello(const struct hs2n_node *node, struct hs2ni_hello *out) {
+  const struct hs2ni_epoch *newest = hs2ni_peers_newest(node->peers);
+
+  *out = (struct hs2ni_hello){
+      .chain_id = {(const uint8_t *)node->chain_id, strlen(node->chain_id)},
+      .version_min = HS2NI_PROTOCOL_MIN,
+      .version_max = HS2NI_PROTOCOL_MAX,
+      .incarnation = node->incarnation,
+      .epoch = newest == NULL ? 0 : newest->number,
+      .types_n = node->types_n,
+  };
+  if (node->local.port != 0 && !any_address(&node->local)) {
+    out->addrs[0] = node->local;
+    out->addrs_n = 1;
+  }
+  for (size_t i = 0; i < node->types_n; i++) {
+    out->types[i] = (struct hs2ni_hello_type){
+        .id = node->types[i].id,
+        .lane = (uint8_t)node->types[i].lane,
+        .size_max = node->types[i].size_max,
+    };
+  }
+}
+
+static bool write_hello(struct hs2ni_session *s) {
+  const struct hs2ni_head head = {.kind = HS2NI_STREAM_HELLO};
+  struct hs2ni_hello hello;
+  uint8_t head_bytes[HS2NI_HEAD_MAX];
+  size_t n;
+  int len;
+
+  fill_hello(s->node, &hello);
+  n = hs2ni_head_encode(&head, head_bytes);
+  memcpy(s->tx, head_bytes, n);
+  len = hs2ni_hello_encode(&hello, s->tx + n);
+  s->tx_len = n + (len < 0 ? 0 : (size_t)len);
+  return len >= 0;
+}
+
+/* Returns false when memory ran out; a full stream table is waited for. */
+static bool greet(struct hs2ni_session *s) {
+  const int err = s->conn->ops->stream_open(s->conn, &s->tx_stream);
+
+  s->tx_open = err == HS2N_OK;
+  if (s->tx_open) {
+    s->conn->ops->want_tx(s->conn);
+  }
+  return err == HS2N_OK || err == HS2N_ERR_FULL;
+}
+
+/* ---- the peer's hello ---------------------------------------------------- */
+
+/* The hello in s->rx, behind its head. */
+static bool read_hello(const struct hs2ni_session *s, struct hs2ni_hello *out) {
+  struct hs2ni_head head;
+  const int32_t n =
+      hs2ni_head_decode((struct hs2n_span){s->rx, s->rx_len}, &head);
+  struct hs2n_span rest;
+
+  if (n < 0 || head.kind != HS2NI_STREAM_HELLO) {
+    return false;
+  }
+  rest = (struct hs2n_span){s->rx + n, s->rx_len - (size_t)n};
+  return hs2ni_hello_decode(rest, out) == HS2N_OK;
+}
+
+static enum hs2n_reason check_hello(struct hs2ni_session *s,
+                                    const struct hs2ni_hello *hello) {
+  const struct hs2n_node *node = s->node;
+  const size_t len = strlen(node->chain_id);
+
+  if (hello->chain_id.len != len ||
+      memcmp(hello->chain_id.data, node->chain_id, len) != 0) {
+    env_of(s)->stats.refused_chain++;
+    return HS2N_REASON_CHAIN_MISMATCH;
+  }
+  if (hello->version_min > HS2NI_PROTOCOL_MAX ||
+      hello->version_max < HS2NI_PROTOCOL_MIN) {
+    return HS2N_REASON_VERSION_MISMATCH;
+  }
+  return HS2N_REASON_NONE;
+}
+
+static enum hs2n_reason accept_hello(struct hs2ni_session *s) {
+  struct hs2ni_hello hello;
+  enum hs2n_reason reason;
+
+  if (!read_hello(s, &hello)) {
+    return HS2N_REASON_PROTOCOL;
+  }
+  reason = check_hello(s, &hello);
+  if (reason == HS2N_REASON_NONE) {
+    s->incarnation = hello.incarnation;
+    s->rx_there = true;
+  }
+  return reason;
+}
+
+/* Returns whether s carries messages; if not, it may be gone. */
+static bool try_ready(struct hs2ni_session *s) {
+  if (!s->ready && s->rx_there && s->tx_there) {
+    s->ready = true;
+    if (!hs2ni_peer_ready(s->peer, s->slot, s->incarnation)) {
+      return false;
+    }
+    if (s->chan == NULL) {
+      abandon(s, HS2N_REASON_INTERNAL); /* no memory for its channel */
+      return false;
+    }
+  }
+  return s->chan != NULL;
+}
+
+static void receive_hello(struct hs2ni_session *s, struct hs2n_span bytes,
+                          bool fin) {
+  enum hs2n_reason reason;
+
+  if (bytes.len > sizeof(s->rx) - s->rx_len) {
+    abandon(s, HS2N_REASON_LIMIT);
+    return;
+  }
+  if (bytes.len > 0) {
+    memcpy(s->rx + s->rx_len, bytes.data, bytes.len);
+    s->rx_len += bytes.len;
+    s->conn->ops->credit(s->conn, s->rx_stream, bytes.len);
+  }
+  if (!fin) {
+    return;
+  }
+  reason = accept_hello(s);
+  if (reason != HS2N_REASON_NONE) {
+    abandon(s, reason);
+    return;
+  }
+  (void)try_ready(s);
+}
+
+/* ---- upcalls of the link ------------------------------------------------- */
+
+static enum hs2n_reason on_accept(void *ctx, struct hs2ni_conn *conn,
+                                  const struct hs2n_key *key,
+                                  const struct hs2n_addr *remote,
+                                  void **out_user) {
+  struct hs2n_node *node = ctx;
+  struct hs2ni_session *s;
+  struct hs2ni_peer *peer;
+  int slot;
+  const enum hs2n_reason refused =
+      hs2ni_peers_accept(node->peers, conn, key, remote, &peer, &slot);
+
+  if (refused != HS2N_REASON_NONE) {
+    return refused;
+  }
+  s = peer->slots[slot].session;
+  s->conn = conn;
+  if (!greet(s)) {
+    hs2ni_peer_unaccept(peer, slot, HS2N_REASON_INTERNAL);
+    return HS2N_REASON_INTERNAL;
+  }
+  *out_user = s;
+  return HS2N_REASON_NONE;
+}
+
+static void on_up(void *user) {
+  struct hs2ni_session *s = user;
+
+  s->conn = s->peer->slots[s->slot].conn;
+  hs2ni_peer_connected(s->peer, s->slot);
+  if (!greet(s)) {
+    abandon(s, HS2N_REASON_INTERNAL);
+  }
+}
+
+static void on_closed(void *user, const struct hs2ni_close *why) {
+  struct hs2ni_session *s = user;
+
+  hs2ni_peer_closed(s->peer, s->slot, why);
+}
+
+static void obey(struct hs2ni_session *s, enum hs2n_reason reason) {
+  if (reason != HS2N_REASON_NONE) {
+    abandon(s, reason);
+  }
+}
+
+static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
+                    bool fin) {
+  struct hs2ni_session *s = user;
+
+  s->peer->last_heard = env_of(s)->now;
+  if (!s->rx_begun) {
+    s->rx_begun = true;
+    s->rx_stream = stream;
+  }
+  if (!s->rx_there && stream == s->rx_stream) {
+    receive_hello(s, bytes, fin);
+    return;
+  }
+  if (!s->rx_there || stream == s->rx_stream) {
+    abandon(s, HS2N_REASON_PROTOCOL);
+    return;
+  }
+  s->tx_there = true;
+  if (try_ready(s)) {
+    obey(s, hs2ni_chan_data(s->chan, stream, bytes, fin));
+  }
+}
+
+/* Nothing of this version is sent so; it may be lost anyway. */
+static void on_datagram(void *user, struct hs2n_span bytes) {
+  (void)user;
+  (void)bytes;
+}
+
+static void on_reset(void *user, uint64_t stream, uint64_t code) {
+  struct hs2ni_session *s = user;
+
+  obey(s, s->chan == NULL ? HS2N_REASON_PROTOCOL
+                          : hs2ni_chan_reset(s->chan, stream, code));
+}
+
+static bool is_hello(const struct hs2ni_session *s, uint64_t stream) {
+  return s->tx_open && stream == s->tx_stream;
+}
+
+static void on_stopped(void *user, uint64_t stream, uint64_t code) {
+  struct hs2ni_session *s = user;
+
+  obey(s, s->chan == NULL || is_hello(s, stream)
+              ? HS2N_REASON_PROTOCOL
+              : hs2ni_chan_stopped(s->chan, stream, code));
+}
+
+static void on_acked(void *user, uint64_t stream, uint64_t offset) {
+  struct hs2ni_session *s = user;
+
+  s->peer->last_heard = env_of(s)->now;
+  if (!is_hello(s, stream)) {
+    if (s->chan != NULL) {
+      hs2ni_chan_acked(s->chan, stream, offset);
+    }
+  } else if (offset >= s->tx_len) {
+    s->tx_there = true;
+    (void)try_ready(s);
+  }
+}
+
+static void on_done(void *user, uint64_t stream) {
+  struct hs2ni_session *s = user;
+
+  if (!is_hello(s, stream)) {
+    if (s->chan != NULL) {
+      hs2ni_chan_done(s->chan, stream);
+    }
+    return;
+  }
+  s->tx_there = true;
+  (void)try_ready(s);
+}
+
+static void on_credit(void *user) {
+  struct hs2ni_session *s = user;
+
+  s->tx_blocked = false;
+  if (!s->tx_open && !greet(s)) {
+    abandon(s, HS2N_REASON_INTERNAL);
+    return;
+  }
+  if (s->chan != NULL) {
+    hs2ni_chan_credit(s->chan);
+  }
+}
+
+static bool next(void *user, struct hs2ni_chunk *out) {
+  struct hs2ni_session *s = user;
+
+  if (s->tx_open && !s->tx_fin && !s->tx_blocked) {
+    out->stream = s->tx_stream;
+    out->parts[0] =
+        (struct hs2n_span){s->tx + s->tx_sent, s->tx_len - s->tx_sent};
+    out->parts_n = 1;
+    out->fin = true;
+    return true;
+  }
+  return s->chan != NULL && hs2ni_chan_next(s->chan, out);
+}
+
+static void sent(void *user, uint64_t stream, size_t len, bool fin) {
+  struct hs2ni_session *s = user;
+
+  if (is_hello(s, stream)) {
+    s->tx_sent += len;
+    s->tx_fin = fin;
+  } else if (s->chan != NULL) {
+    hs2ni_chan_sent(s->chan, stream, len, fin);
+  }
+}
+
+static void blocked(void *user, uint64_t stream) {
+  struct hs2ni_session *s = user;
+
+  if (is_hello(s, stream)) {
+    s->tx_blocked = true;
+  } else if (s->chan != NULL) {
+    hs2ni_chan_blocked(s->chan, stream);
+  }
+}
+
+const struct hs2ni_link_user hs2ni_session_link_user = {
+    .on_accept = on_accept,
+    .on_up = on_up,
+    .on_closed = on_closed,
+    .on_data = on_data,
+    .on_datagram = on_datagram,
+    .on_reset = on_reset,
+    .on_stopped = on_stopped,
+    .on_acked = on_acked,
+    .on_done = on_done,
+    .on_credit = on_credit,
+    .next = next,
+    .sent = sent,
+    .blocked = blocked,
+};
+
+/* ---- what the peer layer asks -------------------------------------------- */
+
+static void member_gone(void *ctx, struct hs2ni_peer *peer) {
+  (void)ctx;
+  hs2ni_chan_free(peer->channel, HS2N_DONE_PEER_GONE);
+  peer->channel = NULL;
+}
+
+static void *session_new(void *ctx, struct hs2ni_peer *peer, int slot) {
+  struct hs2n_node *node = ctx;
+  struct hs2ni_session *s = hs2ni_alloc(&node->env, sizeof(*s));
+
+  if (s == NULL) {
+    return NULL;
+  }
+  s->node = node;
+  s->peer = peer;
+  s->slot = slot;
+  if (!write_hello(s)) {
+    hs2ni_free(&node->env, s, sizeof(*s));
+    return NULL;
+  }
+  return s;
+}
+
+static void session_free(void *session) {
+  struct hs2ni_session *s = session;
+
+  hs2ni_free(env_of(s), s, sizeof(*s));
+}
+
+static void attach(void *session) {
+  struct hs2ni_session *s = session;
+  struct hs2ni_chan *chan = hs2ni_cast_channel(s->node->cast, s->peer);
+  struct hs2ni_hello hello;
+
+  if (chan != NULL && read_hello(s, &hello)) {
+    s->chan = chan;
+    hs2ni_chan_attach(chan, s->conn, &hello);
+  }
+}
+
+static void detach(void *session) {
+  struct hs2ni_session *s = session;
+
+  if (s->chan != NULL) {
+    hs2ni_chan_detach(s->chan);
+    s->chan = NULL;
+  }
+}
+
+const struct hs2ni_peers_user hs2ni_session_peers_user = {
+    .member_gone = member_gone,
+    .session_new = session_new,
+    .session_free = session_free,
+    .attach = attach,
+    .detach = detach,
+};

@@ -1,0 +1,87 @@
+/* The upcalls: made last in an entry, one at a time, each from a node that
+ * is consistent, because the application may call it again from inside. */
+#include "node/inside.h"
+
+static void tell_peer(struct hs2n_node *node, struct hs2n_peer peer,
+                      enum hs2n_peer_state state, enum hs2n_reason reason) {
+  if (node->consensus.on_peer != NULL) {
+    node->consensus.on_peer(node->consensus.self, peer, state, reason);
+  }
+}
+
+static enum hs2n_verdict ask(struct hs2n_node *node,
+                             const struct hs2ni_event *e) {
+  const struct hs2n_consensus *c = &node->consensus;
+  enum hs2n_verdict verdict;
+
+  if (c->on_message == NULL) {
+    return HS2N_IGNORE;
+  }
+  verdict = c->on_message(c->self, e->peer, e->id, &e->msg);
+  if (verdict < HS2N_ACCEPT || verdict > HS2N_BUSY) {
+    hs2ni_log(&node->env, HS2N_LOG_ERROR, "node.verdict",
+              "verdict=%d text=\"not a verdict, taken as IGNORE\"",
+              (int)verdict);
+    return HS2N_IGNORE;
+  }
+  return verdict;
+}
+
+/* The application may drop the sender's epoch from inside on_message: then
+ * the channel is gone afterwards, and the body is held here until then.  It
+ * may also judge the message itself before it returns. */
+static void tell_message(struct hs2n_node *node, const struct hs2ni_event *e) {
+  struct hs2n_buf *body = e->msg.body;
+  enum hs2n_verdict verdict;
+  struct hs2ni_peer *from;
+
+  if (body != NULL) {
+    (void)hs2n_buf_ref(body);
+  }
+  verdict = ask(node, e);
+  hs2n_buf_unref(body);
+  from = hs2ni_peers_get(node->peers, e->peer);
+  if (from != NULL && from->channel != NULL &&
+      hs2ni_msgs_verdict(node->msgs, from->channel, e->id, verdict) !=
+          HS2N_OK) {
+    hs2ni_log(&node->env, HS2N_LOG_DEBUG, "node.verdict",
+              "text=\"judged before\"");
+  }
+}
+
+static void tell(struct hs2n_node *node, const struct hs2ni_event *e) {
+  switch (e->kind) {
+  case HS2NI_EVENT_MESSAGE:
+    tell_message(node, e);
+    return;
+  case HS2NI_EVENT_DONE:
+    if (node->consensus.on_done != NULL) {
+      node->consensus.on_done(node->consensus.self, e->tag, &e->done);
+    }
+    return;
+  case HS2NI_EVENT_WRITABLE:
+    tell_peer(node, e->peer, HS2N_PEER_WRITABLE, HS2N_REASON_NONE);
+    return;
+  }
+}
+
+/* Who comes and goes is told before what they said; that a handle dies is
+ * told when nothing is left that could name it. */
+void hs2ni_upcalls(struct hs2n_node *node) {
+  struct hs2ni_peer_news news;
+  struct hs2ni_peer *gone;
+  struct hs2ni_event event;
+
+  for (;;) {
+    if (hs2ni_peers_next(node->peers, &news)) {
+      tell_peer(node, news.peer, news.state, news.reason);
+    } else if (hs2ni_msgs_next(node->msgs, &event)) {
+      tell(node, &event);
+    } else if ((gone = hs2ni_peers_next_gone(node->peers)) != NULL) {
+      tell_peer(node, gone->handle, HS2N_PEER_GONE, HS2N_REASON_REMOVED);
+      hs2ni_peer_forget(gone);
+    } else {
+      return;
+    }
+  }
+}

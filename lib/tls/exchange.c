@@ -65,10 +65,13 @@ static int failed(struct hs2ni_tls_session *s, ngtcp2_conn *conn,
   return error != 0 ? error : NGTCP2_ERR_CRYPTO;
 }
 
-/* Why wolfSSL failed, where its own alert does not say or none was sent. */
-static uint8_t alert_of(int error) {
-  return error == SNI_ABSENT_ERROR ? HS2NI_ALERT_UNRECOGNIZED_NAME
-                                   : HS2NI_ALERT_INTERNAL_ERROR;
+/* Why wolfSSL failed.  Its own alert for a hello without a server name is
+ * "missing extension", which would not tell a stranger from a broken peer. */
+static uint8_t alert_of(const struct hs2ni_tls_session *s, int error) {
+  if (error == SNI_ABSENT_ERROR) {
+    return HS2NI_ALERT_UNRECOGNIZED_NAME;
+  }
+  return s->library_alert != 0 ? s->library_alert : HS2NI_ALERT_INTERNAL_ERROR;
 }
 
 int hs2ni_exchange(struct hs2ni_tls_session *session, ngtcp2_conn *conn,
@@ -100,7 +103,7 @@ int hs2ni_exchange(struct hs2ni_tls_session *session, ngtcp2_conn *conn,
       (error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)) {
     return 0;
   }
-  return failed(session, conn, alert_of(error));
+  return failed(session, conn, alert_of(session, error));
 }
 
 int hs2ni_exchange_params(struct hs2ni_tls_session *session,
@@ -140,11 +143,15 @@ static int take_peer_params(const struct hs2ni_tls_session *s,
 /* The peer's extensions have been read: a server has its parameters and ALPN
  * before its first key, a client before its last. */
 static bool extensions_good(struct hs2ni_tls_session *s, ngtcp2_conn *conn) {
+  if (s->params_taken) {
+    return true;
+  }
   if (!hs2ni_tls_session_alpn(s)) {
     hs2ni_tls_session_refuse(s, HS2NI_ALERT_NO_APPLICATION_PROTOCOL);
     return false;
   }
-  return take_peer_params(s, conn) == 0;
+  s->params_taken = take_peer_params(s, conn) == 0;
+  return s->params_taken;
 }
 
 static int on_secrets(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL from,
@@ -156,11 +163,9 @@ static int on_secrets(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL from,
   const ngtcp2_encryption_level level = handshake
                                             ? NGTCP2_ENCRYPTION_LEVEL_HANDSHAKE
                                             : NGTCP2_ENCRYPTION_LEVEL_1RTT;
-  const bool first = server ? handshake && s->installed == 0
-                            : !handshake && (s->installed & 0xcu) == 0;
-
   if ((!handshake && from != wolfssl_encryption_application) ||
-      len != HS2NI_SECRET_LEN || (first && !extensions_good(s, conn))) {
+      len != HS2NI_SECRET_LEN ||
+      (server == handshake && !extensions_good(s, conn))) {
     return 0;
   }
   if (rx != NULL &&
@@ -203,8 +208,12 @@ static int on_flush(WOLFSSL *ssl) {
 
 static int on_alert(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL from,
                     uint8_t alert) {
+  struct hs2ni_tls_session *s = wolfSSL_get_app_data(ssl);
+
   (void)from;
-  hs2ni_tls_session_refuse(wolfSSL_get_app_data(ssl), alert);
+  if (s->library_alert == 0) {
+    s->library_alert = alert;
+  }
   return 1;
 }
 

@@ -46,9 +46,11 @@ struct hs2ni_tls_session {
   ngtcp2_crypto_conn_ref *conn_ref;
   enum hs2ni_tls_role role;
   bool completed;
-  bool counted;      /* its failure is in the stats */
-  uint8_t alert;     /* ours, which ends the handshake; 0: none */
-  uint8_t installed; /* bits of keys that ngtcp2 has */
+  bool counted;          /* its failure is in the stats */
+  uint8_t alert;         /* ours, which ends the handshake; 0: none */
+  uint8_t library_alert; /* what wolfSSL would send; 0: nothing */
+  uint8_t installed;     /* bits of keys that ngtcp2 has */
+  bool params_taken;     /* ngtcp2 has the peer's transport parameters */
   struct hs2ni_tls_flight flights[2]; /* Initial, Handshake */
   bool peer_seen;                     /* peer is filled in */
   struct hs2ni_certificate peer;      /* its spans are not kept */

@@ -137,6 +137,9 @@ static int open_session(struct end *e, enum hs2ni_tls_role role) {
   if (rv == HS2N_OK) {
     ngtcp2_conn_set_tls_native_handle(e->conn,
                                       hs2ni_tls_session_native(e->session));
+    if (e->bend != NULL) {
+      e->bend(e);
+    }
   }
   return rv;
 }
@@ -158,6 +161,32 @@ int pair_dial(struct pair *p) {
   return open_session(e, HS2NI_TLS_CLIENT);
 }
 
+static void take(struct pair *p, struct end *e, const uint8_t *packet,
+                 size_t len);
+
+/* The id that the first packet came to is the whole token. */
+static void send_retry(struct pair *p, const ngtcp2_pkt_hd *hd) {
+  const ngtcp2_cid scid = random_cid(&p->server);
+  uint8_t packet[256];
+  const ngtcp2_ssize len = ngtcp2_crypto_write_retry(
+      packet, sizeof(packet), hd->version, &hd->scid, &scid, &hd->dcid,
+      hd->dcid.data, hd->dcid.datalen);
+
+  CHECK(len > 0);
+  take(p, &p->client, packet, (size_t)len);
+}
+
+static void set_original(ngtcp2_transport_params *params,
+                         const ngtcp2_pkt_hd *hd) {
+  params->original_dcid = hd->dcid;
+  params->original_dcid_present = 1;
+  if (hd->tokenlen > 0) {
+    ngtcp2_cid_init(&params->original_dcid, hd->token, hd->tokenlen);
+    params->retry_scid = hd->dcid;
+    params->retry_scid_present = 1;
+  }
+}
+
 static int answer(struct pair *p, const uint8_t *packet, size_t len) {
   struct end *e = &p->server;
   const ngtcp2_callbacks cb = callbacks();
@@ -170,9 +199,14 @@ static int answer(struct pair *p, const uint8_t *packet, size_t len) {
   if (ngtcp2_accept(&hd, packet, len) != 0) {
     return HS2N_ERR_MALFORMED;
   }
+  if (p->retry && hd.tokenlen == 0) {
+    send_retry(p, &hd);
+    return HS2N_OK;
+  }
   settle(p, e, &settings, &params);
-  params.original_dcid = hd.dcid;
-  params.original_dcid_present = 1;
+  set_original(&params, &hd);
+  settings.token = hd.token;
+  settings.tokenlen = hd.tokenlen;
   if (ngtcp2_conn_server_new(&e->conn, &hd.scid, &scid, &path, hd.version, &cb,
                              &settings, &params, NULL, e) != 0) {
     return HS2N_ERR_NO_MEMORY;
@@ -195,9 +229,9 @@ static void take(struct pair *p, struct end *e, const uint8_t *packet,
 
   record(p, packet, len);
   if (e->conn == NULL && e == &p->server) {
-    e->error = answer(p, packet, len);
+    e->dead = answer(p, packet, len) != HS2N_OK;
   }
-  if (e->error != 0 || e->conn == NULL || e->session == NULL) {
+  if (e->error != 0 || e->dead || e->conn == NULL) {
     return;
   }
   e->error = ngtcp2_conn_read_pkt(e->conn, &path, &info, packet, len, p->now);
@@ -213,8 +247,7 @@ static size_t give(struct pair *p, struct end *e, uint8_t packet[1500]) {
   ngtcp2_ccerr why;
   ngtcp2_ssize len;
 
-  if (e->conn == NULL || e->session == NULL ||
-      e->error == NGTCP2_ERR_DRAINING) {
+  if (e->conn == NULL || e->dead || e->error == NGTCP2_ERR_DRAINING) {
     return 0;
   }
   ngtcp2_path_storage_zero(&ps);
@@ -268,7 +301,8 @@ void pair_run(struct pair *p) {
 }
 
 static void end_init(struct end *e, uint64_t seed) {
-  *e = (struct end){.rand_state = seed, .chain_id = "test-1"};
+  *e = (struct end){
+      .rand_state = seed, .chain_id = "test-1", .unix_time = PAIR_UNIX_TIME};
   test_mem_init(&e->mem, 0);
   e->env = (struct hs2ni_env){
       .mem = &e->mem.mem, .rand = end_rand, .rand_data = e, .now = HS2N_S(100)};
@@ -290,7 +324,7 @@ static int end_context(struct end *e) {
   const struct hs2ni_tls_config config = {.env = &e->env,
                                           .identity = e->identity,
                                           .chain_id = e->chain_id,
-                                          .unix_time_s = PAIR_UNIX_TIME};
+                                          .unix_time_s = e->unix_time};
 
   return e->tls != NULL ? HS2N_OK : hs2ni_tls_new(&e->tls, &config);
 }
@@ -316,6 +350,7 @@ static void end_hang_up(struct end *e) {
   e->error = 0;
   e->alert = 0;
   e->heard_code = 0;
+  e->dead = false;
   e->completed = false;
   e->confirmed = false;
   e->verdict = HS2N_REASON_NONE;

@@ -16,12 +16,16 @@ struct end {
   uint64_t rand_calls;
   uint64_t rand_fail_at; /* 0: never */
   const char *chain_id;
+  int64_t unix_time;
+  /* Bends a new session before its first use; may be NULL. */
+  void (*bend)(struct end *e);
   struct hs2n_identity *identity;
   struct hs2ni_tls *tls;
   struct hs2ni_tls_session *session;
   ngtcp2_conn *conn;
   ngtcp2_crypto_conn_ref ref;
   const struct hs2n_key *expected; /* asked of session_peer; may be NULL */
+  bool dead;                       /* could not be made */
   bool completed;                  /* handshake_completed was called */
   bool confirmed;
   enum hs2n_reason verdict; /* of session_peer */
@@ -35,6 +39,7 @@ struct end {
 struct pair {
   struct end client;
   struct end server;
+  bool retry; /* the server asks for one */
   hs2n_time now;
   uint8_t trace[HS2N_HASH_LEN]; /* over all packets */
   size_t packets;

@@ -1,0 +1,405 @@
+/* endpoint: what the files of this module share.
+ *
+ * Life of a connection:
+ *
+ *     dial --> conn (client) --.                       .--> freed silently
+ *                               handshake --> up -->  end
+ *     Initial -> admit -> conn (server) --'            '--> tomb, 3 PTO long
+ *
+ * The end is one function.  It leaves at most a tomb behind, a few hundred
+ * bytes that repeat the closing packet or swallow late ones, so that neither
+ * a refused stranger nor a lost peer holds TLS or transport state.
+ *
+ * ngtcp2 forbids most calls while it is on the stack.  What the user asks for
+ * from inside an upcall is therefore noted, and done when ngtcp2 has
+ * returned: a close by `closing`, everything else by the deferred list of
+ * stream.c. */
+#ifndef HS2NI_QUIC_ENDPOINT_H
+#define HS2NI_QUIC_ENDPOINT_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/timer.h"
+#include "quic/quic.h"
+
+#include <ngtcp2/ngtcp2.h>
+#include <ngtcp2/ngtcp2_crypto.h>
+
+/* Length of the ids that this endpoint gives out.  Each byte is in every
+ * packet that comes in; 64 random bits are enough to be unguessable. */
+#define HS2NI_QUIC_CID_LEN 8u
+#define HS2NI_QUIC_CIDS_MAX 16u
+#define HS2NI_QUIC_RESETS_MAX 3u
+#define HS2NI_QUIC_TOMB_CIDS 6u
+#define HS2NI_QUIC_STREAMS_MAX 64u /* that a peer may have open */
+#define HS2NI_QUIC_TOMBS_MAX 256u
+#define HS2NI_QUIC_ANSWERS_MAX 64u
+#define HS2NI_QUIC_DEFERRED_MAX 256u
+#define HS2NI_QUIC_PAYLOAD_DEFAULT 1452u
+/* What Linux takes in one sendmsg with UDP_SEGMENT. */
+#define HS2NI_QUIC_BATCH_BYTES_MAX 65507u
+#define HS2NI_QUIC_BATCH_PACKETS_MAX 64u
+
+/* ---- limiting: a rate by one number (limit.c) --------------------------- */
+
+/* The generic cell rate algorithm (ITU-T I.371): the time at which the
+ * allowance would be empty again.  Zero: nothing used yet. */
+struct hs2ni_quic_rate {
+  hs2n_time used_until;
+};
+/* Takes one if per_s a second with bursts of burst allow it. */
+bool hs2ni_quic_rate_take(struct hs2ni_quic_rate *rate, hs2n_time now,
+                          uint32_t per_s, uint32_t burst);
+
+/* What is known of a source of connection attempts. */
+struct hs2ni_quic_source {
+  uint64_t id;                    /* 0: free */
+  struct hs2ni_quic_rate raw;     /* attempts, maybe spoofed */
+  struct hs2ni_quic_rate proved;  /* attempts that showed the address */
+  struct hs2ni_quic_rate retries; /* Retry packets beyond the common rate */
+  bool known; /* dialled from here, or an authenticated peer was there */
+};
+
+struct hs2ni_quic_sources {
+  struct hs2ni_quic_source *entries;
+  uint32_t count;
+  uint8_t key[16];
+};
+
+HS2N_MUST_CHECK int hs2ni_quic_sources_init(struct hs2ni_quic_sources *s,
+                                            struct hs2ni_env *env);
+void hs2ni_quic_sources_fini(struct hs2ni_quic_sources *s,
+                             struct hs2ni_env *env);
+/* The entry of an address (IPv4) or /64 (IPv6), perhaps taken from another
+ * source.  Never NULL. */
+struct hs2ni_quic_source *hs2ni_quic_source_of(struct hs2ni_quic_sources *s,
+                                               const struct hs2n_addr *remote);
+
+/* ---- answers without a connection (stateless.c, token.c) ---------------- */
+
+enum hs2ni_quic_answer_kind {
+  HS2NI_QUIC_ANSWER_VERSION,
+  HS2NI_QUIC_ANSWER_RETRY,
+  HS2NI_QUIC_ANSWER_RESET,
+  HS2NI_QUIC_ANSWER_CLOSE,
+  HS2NI_QUIC_ANSWER_KINDS
+};
+
+#define HS2NI_QUIC_ANSWER_BYTES_MAX 256u
+struct hs2ni_quic_answer {
+  struct hs2n_addr local;
+  struct hs2n_addr remote;
+  uint16_t len;
+  uint8_t bytes[HS2NI_QUIC_ANSWER_BYTES_MAX];
+};
+
+/* Address-validation tokens (RFC 9000, 8.1.2): not secret, only unforgeable.
+ * Keys live in memory only and are changed each minute, so a token ends with
+ * the process that gave it. */
+struct hs2ni_quic_token_keys {
+  uint8_t current[32];
+  uint8_t previous[32];
+  hs2n_time changed;
+  bool set;
+};
+
+/* ---- tombs (tomb.c) ----------------------------------------------------- */
+
+/* What a datagram's connection id leads to. */
+enum hs2ni_quic_route_kind { HS2NI_QUIC_TO_CONN, HS2NI_QUIC_TO_TOMB };
+struct hs2ni_quic_route {
+  enum hs2ni_quic_route_kind kind;
+};
+
+struct hs2ni_quic_cid {
+  uint8_t len;
+  uint8_t bytes[NGTCP2_MAX_CIDLEN];
+};
+
+struct hs2ni_quic_tomb {
+  struct hs2ni_quic_route route;
+  struct hs2ni_quic *ep;
+  struct hs2ni_list_node node;    /* in ep->tombs, oldest first */
+  struct hs2ni_list_node tx_node; /* in ep->tombs_tx when tx_queued */
+  bool tx_queued;
+  struct hs2ni_timer timer;
+  struct hs2n_addr local;
+  struct hs2n_addr remote;
+  uint32_t heard; /* packets since the end; answered at powers of two */
+  uint8_t cids_n;
+  struct hs2ni_quic_cid cids[HS2NI_QUIC_TOMB_CIDS];
+  size_t len; /* 0: only swallows */
+  uint8_t packet[];
+};
+
+/* ---- connections -------------------------------------------------------- */
+
+struct hs2ni_quic_conn {
+  struct hs2ni_conn base;
+  struct hs2ni_quic_route route;
+  struct hs2ni_quic *ep;
+  ngtcp2_conn *ng;
+  struct hs2ni_tls_session *tls; /* NULL after the handshake is confirmed */
+  ngtcp2_crypto_conn_ref ref;
+  struct hs2ni_list_node node;       /* in ep->conns */
+  struct hs2ni_list_node ready_node; /* in ep->ready when in_ready */
+  struct hs2ni_timer timer;
+  void *user;
+  struct hs2n_key key; /* what a dialled peer must prove */
+  struct hs2n_addr local;
+  struct hs2n_addr remote; /* at the start; ngtcp2 has the current one */
+  hs2n_time last_heard;
+  hs2n_time last_expiry;
+  uint64_t packets_heard;
+  uint64_t next_stream;          /* id that the next stream_open gets */
+  uint32_t streams_freed;        /* the peer's, not yet given back as places */
+  enum hs2n_reason close_reason; /* with closing */
+  struct hs2ni_close failure;    /* with failed */
+  uint64_t failure_code;         /* transport error to send, with failed */
+  uint8_t cids_n;
+  uint8_t cids[HS2NI_QUIC_CIDS_MAX][HS2NI_QUIC_CID_LEN];
+  struct hs2ni_quic_cid first_dcid; /* server: what the client chose */
+  uint8_t resets_n;
+  uint8_t resets[HS2NI_QUIC_RESETS_MAX][16]; /* by which the peer may end it */
+
+  bool client;
+  bool half_open; /* counted in ep->half_open */
+  bool proved;    /* its address was shown by a token */
+  bool up;        /* handshake complete, identity right, user set */
+  bool has_user;  /* upcalls may be made */
+  bool confirmed; /* TLS is not needed any more */
+  bool in_ready;
+  bool in_ng;        /* ngtcp2 is on the stack */
+  bool closing;      /* conn_close was called inside */
+  bool failed;       /* must end with `failure` */
+  bool reset_heard;  /* the peer's stateless reset */
+  bool wants_tx;     /* next may have something */
+  bool more;         /* touched while it was being written */
+  bool opens_full;   /* stream_open said FULL */
+  bool conn_blocked; /* the peer's connection window is used up */
+  bool drained;      /* the last packet left nothing to write */
+};
+
+/* A call that must wait until the packet under construction is complete. */
+enum hs2ni_quic_deferred_kind {
+  HS2NI_QUIC_DEFER_OPEN,
+  HS2NI_QUIC_DEFER_RESET,
+  HS2NI_QUIC_DEFER_STOP,
+  HS2NI_QUIC_DEFER_CREDIT,
+};
+struct hs2ni_quic_deferred {
+  enum hs2ni_quic_deferred_kind kind;
+  uint64_t stream;
+  uint64_t value; /* code or bytes */
+};
+
+struct hs2ni_quic {
+  struct hs2ni_link link;
+  struct hs2ni_env *env;
+  struct hs2ni_tls *tls;
+  const struct hs2ni_link_user *user;
+  void *user_ctx;
+  struct hs2n_addr local;
+  uint8_t reset_key[HS2N_RESET_KEY_LEN];
+  enum hs2n_congestion congestion;
+  uint32_t payload_max;
+  uint32_t rx_payload_max;
+  bool payload_fixed; /* set by the user: no path MTU discovery */
+  ngtcp2_mem mem;
+  ngtcp2_callbacks callbacks;
+  struct hs2ni_map *routes;
+  struct hs2ni_timers timers;
+  struct hs2ni_list conns;
+  struct hs2ni_list ready; /* to be written, in turn */
+  struct hs2ni_list tombs;
+  struct hs2ni_list tombs_tx;
+  uint32_t conns_max;
+  uint32_t half_open;
+  uint32_t half_open_unproved;
+  bool rand_failed; /* noted where ngtcp2 gives no way to say it */
+  struct hs2ni_quic_sources sources;
+  struct hs2ni_quic_rate answer_rates[HS2NI_QUIC_ANSWER_KINDS];
+  struct hs2ni_quic_token_keys token_keys;
+  struct hs2ni_quic_answer *answers; /* ring of HS2NI_QUIC_ANSWERS_MAX */
+  uint32_t answers_first;
+  uint32_t answers_n;
+  struct hs2ni_quic_conn *packet_of; /* whose packet is half written */
+  struct hs2ni_quic_deferred *deferred;
+  uint32_t deferred_n;
+  uint32_t deferred_opens;
+};
+
+/* A datagram and where it came from. */
+struct hs2ni_quic_dgram {
+  const struct hs2n_addr *local;
+  const struct hs2n_addr *remote;
+  uint8_t ecn;
+  const uint8_t *data;
+  size_t len;
+};
+
+/* sockaddr.c */
+struct hs2ni_quic_path {
+  ngtcp2_path path;
+  ngtcp2_sockaddr_union local;
+  ngtcp2_sockaddr_union remote;
+};
+/* The local end is always the configured address: a node has one socket, and
+ * a wildcard must not look like a second path. */
+void hs2ni_quic_path_set(struct hs2ni_quic_path *out,
+                         const struct hs2ni_quic *ep,
+                         const struct hs2n_addr *remote);
+/* Zeroed out for what is neither IPv4 nor IPv6. */
+void hs2ni_quic_addr_get(struct hs2n_addr *out, const ngtcp2_addr *in);
+
+/* memory.c */
+void hs2ni_quic_mem_init(ngtcp2_mem *mem, struct hs2ni_env *env);
+
+/* route.c */
+HS2N_MUST_CHECK int hs2ni_quic_random(struct hs2ni_quic *ep, uint8_t *out,
+                                      size_t len);
+/* Draws an id that nobody has, and routes it to conn.
+ * Returns HS2N_OK, HS2N_ERR_RANDOM or HS2N_ERR_FULL. */
+HS2N_MUST_CHECK int hs2ni_quic_cid_new(struct hs2ni_quic_conn *c,
+                                       ngtcp2_cid *out);
+void hs2ni_quic_cid_retire(struct hs2ni_quic_conn *c, const ngtcp2_cid *cid);
+/* Routes the id that the client chose for its first flight. */
+HS2N_MUST_CHECK int hs2ni_quic_route_first(struct hs2ni_quic_conn *c,
+                                           const ngtcp2_cid *dcid);
+/* A stateless reset carries no id that we know, only the token that the peer
+ * has announced with its own id (RFC 9000, 10.3.1).  A client can't announce
+ * one for its first id: who accepted a connection learns of the dialler's
+ * restart by the next dial. */
+void hs2ni_quic_reset_expect(struct hs2ni_quic_conn *c,
+                             const uint8_t token[16]);
+void hs2ni_quic_reset_forget(struct hs2ni_quic_conn *c,
+                             const uint8_t token[16]);
+struct hs2ni_quic_conn *hs2ni_quic_reset_conn(const struct hs2ni_quic *ep,
+                                              const uint8_t token[16]);
+void hs2ni_quic_unroute(struct hs2ni_quic_conn *c);
+struct hs2ni_quic_route *hs2ni_quic_route_get(const struct hs2ni_quic *ep,
+                                              const uint8_t *cid, size_t len);
+/* RFC 9000, 10.3.2: from a static key, so that the next process with this
+ * identity can reset what this one leaves behind. */
+void hs2ni_quic_reset_token(const struct hs2ni_quic *ep, const uint8_t *cid,
+                            size_t len, uint8_t out[16]);
+/* HMAC-SHA-256 (RFC 2104) over n parts, n <= 6. */
+void hs2ni_quic_hmac(const uint8_t key[32], const struct hs2n_span *parts,
+                     size_t n, uint8_t out[32]);
+
+/* token.c */
+#define HS2NI_QUIC_TOKEN_LEN 62u
+enum hs2ni_quic_token_verdict {
+  HS2NI_QUIC_TOKEN_FOREIGN, /* not one of ours: as if absent */
+  HS2NI_QUIC_TOKEN_BAD,     /* forged, too old or of another address */
+  HS2NI_QUIC_TOKEN_GOOD,
+};
+HS2N_MUST_CHECK int hs2ni_quic_token_make(struct hs2ni_quic *ep,
+                                          const struct hs2n_addr *remote,
+                                          const ngtcp2_cid *odcid,
+                                          const ngtcp2_cid *retry_scid,
+                                          uint8_t out[HS2NI_QUIC_TOKEN_LEN]);
+enum hs2ni_quic_token_verdict
+hs2ni_quic_token_check(struct hs2ni_quic *ep, const struct hs2n_addr *remote,
+                       const ngtcp2_pkt_hd *hd, ngtcp2_cid *out_odcid);
+
+/* stateless.c */
+void hs2ni_quic_answer_version(struct hs2ni_quic *ep,
+                               const struct hs2ni_quic_dgram *d,
+                               const ngtcp2_version_cid *vc);
+void hs2ni_quic_answer_retry(struct hs2ni_quic *ep,
+                             const struct hs2ni_quic_dgram *d,
+                             const ngtcp2_pkt_hd *hd,
+                             struct hs2ni_quic_source *source);
+void hs2ni_quic_answer_close(struct hs2ni_quic *ep,
+                             const struct hs2ni_quic_dgram *d,
+                             const ngtcp2_pkt_hd *hd, uint64_t code);
+void hs2ni_quic_answer_reset(struct hs2ni_quic *ep,
+                             const struct hs2ni_quic_dgram *d,
+                             const uint8_t *cid);
+/* The oldest answer that waits, or NULL; it stays until popped. */
+const struct hs2ni_quic_answer *
+hs2ni_quic_answer_first(const struct hs2ni_quic *ep);
+void hs2ni_quic_answer_pop(struct hs2ni_quic *ep);
+
+/* admit.c */
+/* A first packet for a connection that does not exist. */
+void hs2ni_quic_admit(struct hs2ni_quic *ep, const struct hs2ni_quic_dgram *d);
+
+/* conn.c */
+HS2N_MUST_CHECK int hs2ni_quic_conn_dial(struct hs2ni_quic_conn **out,
+                                         struct hs2ni_quic *ep,
+                                         const struct hs2n_addr *remote,
+                                         const struct hs2n_key *key,
+                                         void *user);
+/* odcid is NULL without a token, see RFC 9000, 7.3. */
+HS2N_MUST_CHECK int hs2ni_quic_conn_accept(struct hs2ni_quic_conn **out,
+                                           struct hs2ni_quic *ep,
+                                           const struct hs2ni_quic_dgram *d,
+                                           const ngtcp2_pkt_hd *hd,
+                                           const ngtcp2_cid *odcid);
+/* Everything but upcalls; NULL and half-built are fine. */
+void hs2ni_quic_conn_free(struct hs2ni_quic_conn *c);
+/* Puts it in line to be written. */
+void hs2ni_quic_conn_ready(struct hs2ni_quic_conn *c);
+void hs2ni_quic_conn_unready(struct hs2ni_quic_conn *c);
+/* Reads the next expiry from ngtcp2, after all writing is done. */
+void hs2ni_quic_conn_rearm(struct hs2ni_quic_conn *c);
+
+/* end.c */
+/* What an ngtcp2 call returned, once it is off the stack: 0 goes on, all
+ * else ends the connection.  Returns whether c still lives. */
+bool hs2ni_quic_settle(struct hs2ni_quic_conn *c, int rv);
+/* Ends on request of the user, when ngtcp2 is not on the stack. */
+void hs2ni_quic_end_by_user(struct hs2ni_quic_conn *c, enum hs2n_reason why);
+/* Makes c end with `reason` and a transport error as soon as possible. */
+void hs2ni_quic_fail(struct hs2ni_quic_conn *c, enum hs2n_reason reason,
+                     uint64_t transport_code);
+
+/* tomb.c */
+struct hs2ni_quic_tomb *hs2ni_quic_tomb_new(struct hs2ni_quic_conn *c,
+                                            const uint8_t *packet, size_t len);
+void hs2ni_quic_tomb_free(struct hs2ni_quic_tomb *t);
+void hs2ni_quic_tomb_heard(struct hs2ni_quic_tomb *t, size_t len);
+
+/* callbacks.c */
+void hs2ni_quic_callbacks_init(ngtcp2_callbacks *callbacks);
+
+/* stream.c: the stream functions of hs2ni_link_ops */
+int hs2ni_quic_stream_open(struct hs2ni_conn *conn, uint64_t *out_stream);
+void hs2ni_quic_stream_reset(struct hs2ni_conn *conn, uint64_t stream,
+                             uint64_t code);
+void hs2ni_quic_stream_stop(struct hs2ni_conn *conn, uint64_t stream,
+                            uint64_t code);
+void hs2ni_quic_credit(struct hs2ni_conn *conn, uint64_t stream, size_t len);
+size_t hs2ni_quic_datagram_max(const struct hs2ni_conn *conn);
+/* Does what had to wait for the packet, or forgets it where the connection is
+ * lost. */
+void hs2ni_quic_deferred_run(struct hs2ni_quic_conn *c, bool alive);
+/* Whether stream is still to be opened. */
+bool hs2ni_quic_deferred_has(const struct hs2ni_quic *ep, uint64_t stream);
+
+/* send.c */
+size_t hs2ni_quic_poll_tx(struct hs2ni_link *link, struct hs2n_tx *tx,
+                          size_t n);
+/* packet.c: an ngtcp2_write_pkt. */
+ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
+                                     ngtcp2_pkt_info *pi, uint8_t *dest,
+                                     size_t destlen, ngtcp2_tstamp ts,
+                                     void *user_data);
+
+/* stats.c */
+void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,
+                           struct hs2ni_conn_stats *out);
+/* Notes when authentic packets came in. */
+void hs2ni_quic_heard(struct hs2ni_quic_conn *c);
+
+static inline struct hs2ni_quic *hs2ni_quic_of(const struct hs2ni_link *link) {
+  return (struct hs2ni_quic *)(uintptr_t)link;
+}
+static inline struct hs2ni_quic_conn *
+hs2ni_quic_conn_of(const struct hs2ni_conn *conn) {
+  return (struct hs2ni_quic_conn *)(uintptr_t)conn;
+}
+
+#endif /* HS2NI_QUIC_ENDPOINT_H */

@@ -1,0 +1,194 @@
+#include "quic/endpoint.h"
+
+/* One packet under construction: the arguments that ngtcp2 wants to see
+ * unchanged until it is complete. */
+struct packet {
+  struct hs2ni_quic_conn *c;
+  ngtcp2_path *path;
+  ngtcp2_pkt_info *pi;
+  uint8_t *dest;
+  size_t destlen;
+  ngtcp2_tstamp ts;
+  uint32_t refusals; /* blocked upcalls in this packet */
+};
+
+/* A user that keeps offering what is blocked is not asked for ever. */
+#define REFUSALS_MAX 1024u
+
+static bool listening(const struct hs2ni_quic_conn *c) {
+  return c->up && !c->closing && !c->failed;
+}
+
+static void sent(struct hs2ni_quic_conn *c, uint64_t stream, size_t len,
+                 bool fin) {
+  if (listening(c)) {
+    c->ep->user->sent(c->user, stream, len, fin);
+  }
+}
+
+/* Goes on with something else. */
+static ngtcp2_ssize blocked(struct packet *p, uint64_t stream) {
+  p->refusals++;
+  if (listening(p->c)) {
+    p->c->ep->user->blocked(p->c->user, stream);
+  }
+  return NGTCP2_ERR_WRITE_MORE;
+}
+
+static size_t vectors(ngtcp2_vec vec[HS2NI_CHUNK_PARTS],
+                      const struct hs2ni_chunk *chunk, size_t *out_total) {
+  size_t n = 0;
+
+  *out_total = 0;
+  for (size_t i = 0; i < chunk->parts_n; i++) {
+    const struct hs2n_span *part = &chunk->parts[i];
+
+    if (part->len > 0) {
+      /* ngtcp2 only reads, but its type does not say so. */
+      vec[n].base = (uint8_t *)(uintptr_t)part->data;
+      vec[n].len = part->len;
+      n++;
+      *out_total += part->len;
+    }
+  }
+  return n;
+}
+
+/* Completes the packet with what is in it.  Padding it to full size makes
+ * the next one of equal size, which is what segmentation offload joins: worth
+ * it only when a next one follows. */
+static ngtcp2_ssize finish(struct packet *p, bool more_waits) {
+  ngtcp2_ssize n = ngtcp2_conn_writev_stream(
+      p->c->ng, p->path, p->pi, p->dest, p->destlen, NULL,
+      more_waits ? NGTCP2_WRITE_STREAM_FLAG_PADDING
+                 : NGTCP2_WRITE_STREAM_FLAG_NONE,
+      -1, NULL, 0, p->ts);
+
+  /* A short packet has taken everything; one more call would only say so.
+   * Probes of the path are longer than this, and a handshake may have more
+   * to say in packets of another kind. */
+  if (!more_waits && n >= 0 && (size_t)n < NGTCP2_MAX_UDP_PAYLOAD_SIZE) {
+    p->c->drained = n == 0 || p->c->confirmed;
+  }
+  return n;
+}
+
+static ngtcp2_ssize put_datagram(struct packet *p,
+                                 const struct hs2ni_chunk *chunk) {
+  struct hs2ni_quic_conn *c = p->c;
+  ngtcp2_vec vec[HS2NI_CHUNK_PARTS];
+  size_t total;
+  const size_t n = vectors(vec, chunk, &total);
+  int accepted = 0;
+  ngtcp2_ssize rv;
+
+  if (total > hs2ni_quic_datagram_max(&c->base)) {
+    return blocked(p, HS2NI_DATAGRAM);
+  }
+  rv = ngtcp2_conn_writev_datagram(
+      c->ng, p->path, p->pi, p->dest, p->destlen, &accepted,
+      NGTCP2_WRITE_DATAGRAM_FLAG_MORE | NGTCP2_WRITE_DATAGRAM_FLAG_PADDING, 0,
+      vec, n, p->ts);
+  if (rv == NGTCP2_ERR_WRITE_MORE) {
+    c->ep->packet_of = c;
+  } else if (rv == NGTCP2_ERR_INVALID_STATE ||
+             rv == NGTCP2_ERR_INVALID_ARGUMENT) {
+    return blocked(p, HS2NI_DATAGRAM);
+  }
+  sent(c, HS2NI_DATAGRAM, accepted ? total : 0, false);
+  return rv;
+}
+
+static ngtcp2_ssize put_stream(struct packet *p,
+                               const struct hs2ni_chunk *chunk) {
+  struct hs2ni_quic_conn *c = p->c;
+  ngtcp2_vec vec[HS2NI_CHUNK_PARTS];
+  size_t total;
+  const size_t n = vectors(vec, chunk, &total);
+  ngtcp2_ssize taken = -1;
+  ngtcp2_ssize rv;
+
+  if (total > 0 && ngtcp2_conn_get_max_data_left2(c->ng) == 0) {
+    c->conn_blocked = true;
+    return blocked(p, chunk->stream);
+  }
+  rv = ngtcp2_conn_writev_stream(
+      c->ng, p->path, p->pi, p->dest, p->destlen, &taken,
+      NGTCP2_WRITE_STREAM_FLAG_MORE | NGTCP2_WRITE_STREAM_FLAG_PADDING |
+          (chunk->fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0u),
+      (int64_t)chunk->stream, vec, n, p->ts);
+  switch (rv) {
+  case NGTCP2_ERR_STREAM_DATA_BLOCKED:
+    c->ep->packet_of = c;
+    return blocked(p, chunk->stream);
+  case NGTCP2_ERR_STREAM_NOT_FOUND:
+  case NGTCP2_ERR_STREAM_SHUT_WR:
+    return blocked(p, chunk->stream);
+  case NGTCP2_ERR_WRITE_MORE:
+    c->ep->packet_of = c;
+    break;
+  default:
+    break;
+  }
+  sent(c, chunk->stream, taken < 0 ? 0 : (size_t)taken,
+       chunk->fin && taken >= 0 && (size_t)taken == total);
+  return rv;
+}
+
+/* Asks the user for the next bytes. */
+static bool pull(struct packet *p, struct hs2ni_chunk *chunk) {
+  struct hs2ni_quic_conn *c = p->c;
+
+  if (!c->wants_tx || !listening(c) || p->refusals >= REFUSALS_MAX) {
+    return false;
+  }
+  chunk->parts_n = 0;
+  chunk->fin = false;
+  if (!c->ep->user->next(c->user, chunk)) {
+    c->wants_tx = false;
+    return false;
+  }
+  return listening(c);
+}
+
+static ngtcp2_ssize put(struct packet *p) {
+  struct hs2ni_chunk chunk;
+
+  if (!pull(p, &chunk)) {
+    return finish(p, false);
+  }
+  if (chunk.stream == HS2NI_DATAGRAM) {
+    return put_datagram(p, &chunk);
+  }
+  if (hs2ni_quic_deferred_has(p->c->ep, chunk.stream)) {
+    /* Opened while this packet was filled: it begins in the next one. */
+    sent(p->c, chunk.stream, 0, false);
+    return finish(p, true);
+  }
+  return put_stream(p, &chunk);
+}
+
+ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
+                                     ngtcp2_pkt_info *pi, uint8_t *dest,
+                                     size_t destlen, ngtcp2_tstamp ts,
+                                     void *user_data) {
+  struct packet p = {
+      .c = user_data,
+      .path = path,
+      .pi = pi,
+      .dest = dest,
+      .destlen = destlen,
+      .ts = ts,
+  };
+  ngtcp2_ssize rv;
+
+  (void)ng;
+  if (p.c->drained || p.c->closing || p.c->failed) {
+    return 0; /* earlier packets of the batch still go out */
+  }
+  do {
+    rv = put(&p);
+  } while (rv == NGTCP2_ERR_WRITE_MORE);
+  hs2ni_quic_deferred_run(p.c, rv >= 0);
+  return rv;
+}

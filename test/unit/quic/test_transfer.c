@@ -1,0 +1,636 @@
+/* Connections that work: handshakes, streams, datagrams, flow control. */
+#include "quic/endpoint.h"
+#include "tap.h"
+#include "world.h"
+
+static bool connected(struct world *w, struct world_conn **a,
+                      struct world_conn **b) {
+  return world_start_all(w) && world_connect(w, 0, 1, a, b);
+}
+
+static struct world_conn *watched_a, *watched_b;
+
+static bool both_arrived(struct world *w) {
+  (void)w;
+  return world_arrived(watched_a, watched_b) &&
+         world_arrived(watched_b, watched_a);
+}
+
+static bool arrive(struct world *w, struct world_conn *a, struct world_conn *b,
+                   hs2n_time within) {
+  watched_a = a;
+  watched_b = b;
+  return world_until(w, both_arrived, within);
+}
+
+/* covers: N12 */
+static void two_nodes_shake_hands_and_know_each_other(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 1);
+  REQUIRE(connected(&w, &a, &b));
+  CHECK(a->up && b->up);
+  CHECK_MEM(b->key.bytes, w.nodes[0].key.bytes, HS2N_KEY_LEN);
+  CHECK_EQ(b->remote.port, w.nodes[0].addr.port);
+  CHECK_EQ(w.nodes[0].te.env.stats.dials, 1);
+  CHECK_EQ(w.nodes[0].te.env.stats.connections_opened, 1);
+  CHECK_EQ(w.nodes[1].te.env.stats.connections_opened, 1);
+  CHECK(!w.stuck);
+  world_fini(&w);
+  CHECK_EQ(w.nodes[0].te.mem.live_bytes, 0);
+  CHECK_EQ(w.nodes[1].te.mem.live_bytes, 0);
+}
+
+static void bytes_go_both_ways_and_are_acked(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  struct world_stream *s;
+
+  world_init(&w, 2, 2);
+  REQUIRE(connected(&w, &a, &b));
+  s = world_send(a, 3000);
+  REQUIRE(s != NULL);
+  CHECK(world_send(b, 100000) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(2)));
+  world_run(&w, HS2N_MS(100));
+  CHECK_EQ(s->acked, 3000);
+  CHECK(s->done);
+  CHECK(!s->broken);
+  world_fini(&w);
+}
+
+/* An empty stream is a stream: its end arrives. */
+static void a_stream_without_bytes_ends(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 3);
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 0) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  world_fini(&w);
+}
+
+static void four_mebibytes_survive_loss_doubling_and_reordering(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 4);
+  REQUIRE(connected(&w, &a, &b));
+  w.loss_ppm = 50000;
+  w.dup_ppm = 20000;
+  w.delay = HS2N_MS(5);
+  w.jitter = HS2N_MS(4);
+  REQUIRE(world_send(a, 4u << 20) != NULL);
+  REQUIRE(world_send(b, 1u << 20) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(60)));
+  CHECK(!w.stuck);
+  CHECK_EQ(w.nodes[0].batches_uneven, 0);
+  CHECK_EQ(w.nodes[1].batches_uneven, 0);
+  world_fini(&w);
+}
+
+static void cubic_transfers_too(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 5);
+  w.nodes[0].congestion = HS2N_CONGESTION_CUBIC;
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 1u << 20) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(10)));
+  world_fini(&w);
+}
+
+/* More streams than the peer allows at once: each end of one frees a place. */
+static void hundreds_of_streams_pass_through_a_limit_of_64(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  unsigned opened = 0;
+  unsigned full = 0;
+
+  world_init(&w, 2, 6);
+  REQUIRE(connected(&w, &a, &b));
+  while (opened < 500) {
+    if (world_send(a, 1 + 37 * opened % 5000) == NULL) {
+      full++;
+      world_run(&w, HS2N_MS(5));
+      REQUIRE(full < 1000);
+    } else {
+      opened++;
+    }
+  }
+  CHECK(full > 0);
+  CHECK(a->credits > 0);
+  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  world_fini(&w);
+}
+
+/* Small messages share packets, and with more behind them packets are made
+ * equal for segmentation offload; a lone one is not padded. */
+static void small_chunks_share_packets_of_one_size(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t packets;
+  uint64_t batches;
+  uint64_t bytes;
+
+  world_init(&w, 2, 7);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_MS(500));
+  packets = w.nodes[0].packets_out;
+  batches = w.nodes[0].batches_out;
+  bytes = w.nodes[0].bytes_out;
+  REQUIRE(world_send(a, 200) != NULL);
+  world_run(&w, HS2N_MS(1) / 2);
+  CHECK_EQ(w.nodes[0].packets_out - packets, 1);
+  CHECK(w.nodes[0].bytes_out - bytes < 260);
+
+  world_run(&w, HS2N_MS(100));
+  packets = w.nodes[0].packets_out;
+  batches = w.nodes[0].batches_out;
+  for (unsigned i = 0; i < 60; i++) {
+    REQUIRE(world_send(a, 100) != NULL);
+  }
+  world_run(&w, HS2N_MS(1) / 2);
+  CHECK(w.nodes[0].packets_out - packets <= 6); /* 60 x 106 bytes */
+  CHECK_EQ(w.nodes[0].batches_out - batches, 1);
+  CHECK_EQ(w.nodes[0].batches_uneven, 0);
+  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  world_fini(&w);
+}
+
+static void chunks_of_many_parts_arrive_in_order(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 8);
+  REQUIRE(connected(&w, &a, &b));
+  a->parts = HS2NI_CHUNK_PARTS;
+  a->chunk_max = 777;
+  REQUIRE(world_send(a, 50000) != NULL);
+  REQUIRE(world_send(a, 5) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(2)));
+  world_fini(&w);
+}
+
+/* A request is answered in the packet that acknowledges it. */
+static void a_reply_carries_the_ack(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t before;
+
+  world_init(&w, 2, 9);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_MS(500));
+  before = w.nodes[0].packets_out + w.nodes[1].packets_out;
+  b->reply = 100;
+  for (unsigned i = 0; i < 10; i++) {
+    REQUIRE(world_send(a, 100) != NULL);
+    world_run(&w, HS2N_MS(20));
+  }
+  CHECK(world_arrived(a, b) && world_arrived(b, a));
+  /* Request, reply with ack, ack. */
+  CHECK(w.nodes[0].packets_out + w.nodes[1].packets_out - before <= 30);
+  world_fini(&w);
+}
+
+/* ---- credit ------------------------------------------------------------- */
+
+static void a_receiver_that_gives_no_credit_gets_one_window(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t window;
+
+  world_init(&w, 2, 10);
+  window = w.nodes[1].te.env.limits.rx_window_bytes;
+  w.nodes[1].no_credit = true;
+  REQUIRE(connected(&w, &a, &b));
+  for (unsigned i = 0; i < 4; i++) {
+    REQUIRE(world_send(a, 1u << 20) != NULL);
+  }
+  world_run(&w, HS2N_S(5));
+  CHECK_EQ(b->received, window);
+  CHECK(!w.stuck);
+  CHECK(!a->closed && !b->closed);
+
+  /* Credit lets the rest pass. */
+  w.nodes[1].no_credit = false;
+  for (size_t i = 0; i < b->in_n; i++) {
+    b->conn->ops->credit(b->conn, b->in[i].id, (size_t)b->in[i].offset);
+  }
+  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  world_fini(&w);
+}
+
+static void one_stream_gets_no_more_than_its_own_window(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 11);
+  w.nodes[1].te.env.limits.rx_stream_window_bytes = 65536;
+  w.nodes[1].no_credit = true;
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 1u << 20) != NULL);
+  REQUIRE(world_send(a, 1000) != NULL); /* not held up by the first */
+  world_run(&w, HS2N_S(1));
+  REQUIRE(b->in_n == 2);
+  CHECK_EQ(b->in[0].offset, 65536);
+  CHECK(b->in[1].fin);
+  w.nodes[1].no_credit = false;
+  b->conn->ops->credit(b->conn, b->in[0].id, 65536);
+  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(a->credits > 0);
+  world_fini(&w);
+}
+
+/* ---- resets ------------------------------------------------------------- */
+
+static void a_reset_reaches_the_receiver_and_ends_the_stream(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  struct world_stream *s;
+
+  world_init(&w, 2, 12);
+  w.delay = HS2N_MS(20);
+  REQUIRE(connected(&w, &a, &b));
+  s = world_send(a, 4u << 20);
+  REQUIRE(s != NULL);
+  world_run(&w, HS2N_MS(100));
+  a->conn->ops->stream_reset(a->conn, s->id, HS2N_REASON_VIEW_ENDED);
+  s->reset = true;
+  world_run(&w, HS2N_MS(500));
+  REQUIRE(b->in_n == 1);
+  CHECK(b->in[0].reset);
+  CHECK_EQ(b->in[0].code, HS2N_REASON_VIEW_ENDED);
+  CHECK(b->in[0].offset < 4u << 20);
+  CHECK(s->done);
+  world_fini(&w);
+}
+
+static void a_stop_makes_the_sender_reset(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  struct world_stream *s;
+
+  world_init(&w, 2, 13);
+  w.delay = HS2N_MS(20);
+  REQUIRE(connected(&w, &a, &b));
+  s = world_send(a, 4u << 20);
+  REQUIRE(s != NULL);
+  world_run(&w, HS2N_MS(100));
+  REQUIRE(b->in_n == 1);
+  b->conn->ops->stream_stop(b->conn, s->id, HS2N_REASON_WITHDRAWN);
+  world_run(&w, HS2N_MS(500));
+  CHECK(s->stopped);
+  CHECK_EQ(s->code, HS2N_REASON_WITHDRAWN);
+  CHECK(s->done);
+  CHECK(b->in[0].reset);
+  world_fini(&w);
+}
+
+/* A thousand abandoned streams leave the connection's window whole. */
+static void abandoned_streams_do_not_eat_the_window(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 14);
+  w.delay = HS2N_MS(3);
+  w.jitter = HS2N_MS(3);
+  w.loss_ppm = 30000;
+  w.nodes[1].te.env.limits.rx_window_bytes = 262144;
+  w.nodes[1].te.env.limits.rx_stream_window_bytes = 65536;
+  REQUIRE(connected(&w, &a, &b));
+  for (unsigned i = 0; i < 400; i++) {
+    struct world_stream *s = world_send(a, 60000);
+
+    if (s == NULL) {
+      world_run(&w, HS2N_MS(20));
+      continue;
+    }
+    world_run(&w, HS2N_MS(1 + i % 7));
+    if (s->done || s->stopped) {
+      continue;
+    }
+    if (i % 2 == 0) {
+      a->conn->ops->stream_reset(a->conn, s->id, 1);
+      s->reset = true;
+    } else if (b->in_n > 0 && b->in[b->in_n - 1].id == s->id) {
+      b->conn->ops->stream_stop(b->conn, s->id, 1);
+    }
+  }
+  world_run(&w, HS2N_S(10));
+  REQUIRE(!a->closed && !b->closed);
+  a->out_n = 0; /* forget those, and send one that needs all of it */
+  b->in_n = 0;
+  w.loss_ppm = 0;
+  REQUIRE(world_send(a, 1u << 20) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(10)));
+  world_fini(&w);
+}
+
+/* ---- calls from inside upcalls ------------------------------------------ */
+
+static void streams_may_be_opened_while_a_packet_is_filled(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 15);
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 100) != NULL);
+  a->open_in_next = 100; /* more than the peer allows: 63 of them open */
+  a->open_bytes = 300;
+  world_run(&w, HS2N_MS(200));
+  CHECK(a->open_in_next < 100);
+  a->open_in_next = 0;
+  CHECK(arrive(&w, a, b, HS2N_S(2)));
+  world_fini(&w);
+}
+
+static void a_connection_may_be_closed_while_it_receives(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 16);
+  REQUIRE(connected(&w, &a, &b));
+  b->close_in_data = true;
+  REQUIRE(world_send(a, 100000) != NULL);
+  world_run(&w, HS2N_MS(200));
+  CHECK(a->closed);
+  CHECK(a->why.by_peer);
+  CHECK_EQ(a->why.reason, HS2N_REASON_PROTOCOL);
+  CHECK(!b->closed);
+  world_fini(&w);
+  CHECK_EQ(w.nodes[1].te.mem.live_bytes, 0);
+}
+
+static void a_connection_may_be_closed_while_a_packet_is_filled(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 17);
+  REQUIRE(connected(&w, &a, &b));
+  a->close_in_next = true;
+  REQUIRE(world_send(a, 100000) != NULL);
+  world_run(&w, HS2N_MS(200));
+  CHECK(b->closed);
+  CHECK_EQ(b->why.reason, HS2N_REASON_SHUTDOWN);
+  CHECK(!a->closed);
+  world_fini(&w);
+  CHECK_EQ(w.nodes[0].te.mem.live_bytes, 0);
+}
+
+/* ---- datagrams ---------------------------------------------------------- */
+
+static void datagrams_arrive_and_share_packets(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t packets;
+
+  world_init(&w, 2, 18);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_MS(500));
+  packets = w.nodes[0].packets_out;
+  a->datagrams_to_send = 50;
+  a->datagram_len = 128;
+  a->conn->ops->want_tx(a->conn);
+  REQUIRE(world_send(a, 5000) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  CHECK_EQ(a->datagrams_sent, 50);
+  CHECK_EQ(b->datagrams_received, 50);
+  CHECK_EQ(b->datagram_bytes, 50 * 128);
+  CHECK(w.nodes[0].packets_out - packets < 20);
+  world_fini(&w);
+}
+
+static void the_largest_datagram_fits_and_a_larger_one_is_refused(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  size_t max;
+
+  world_init(&w, 2, 19);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_S(1));
+  max = a->conn->ops->datagram_max(a->conn);
+  CHECK(max >= 1400 && max <= 1452);
+  a->datagrams_to_send = 1;
+  a->datagram_len = max;
+  a->conn->ops->want_tx(a->conn);
+  world_run(&w, HS2N_MS(50));
+  CHECK_EQ(b->datagrams_received, 1);
+  CHECK_EQ(b->datagram_bytes, max);
+  a->datagrams_to_send = 1;
+  a->datagram_len = max + 1;
+  a->conn->ops->want_tx(a->conn);
+  world_run(&w, HS2N_MS(50));
+  CHECK_EQ(a->datagrams_refused, 1);
+  CHECK_EQ(b->datagrams_received, 1);
+  CHECK(!a->closed && !b->closed);
+  world_fini(&w);
+}
+
+/* Datagrams are lost with their packet, and nothing else is. */
+static void lost_datagrams_stay_lost(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 20);
+  REQUIRE(connected(&w, &a, &b));
+  w.loss_ppm = 300000;
+  for (unsigned i = 0; i < 100; i++) {
+    a->datagrams_to_send = 1;
+    a->datagram_len = 300;
+    a->conn->ops->want_tx(a->conn);
+    world_run(&w, HS2N_MS(50));
+  }
+  CHECK_EQ(a->datagrams_sent, 100);
+  CHECK(b->datagrams_received > 40 && b->datagrams_received < 95);
+  CHECK(!a->closed && !b->closed);
+  world_fini(&w);
+}
+
+/* ---- paths -------------------------------------------------------------- */
+
+static void packets_grow_to_what_the_path_takes(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 21);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_S(1));
+  CHECK_EQ(ngtcp2_conn_get_path_max_tx_udp_payload_size2(
+               hs2ni_quic_conn_of(a->conn)->ng),
+           1452);
+  world_fini(&w);
+}
+
+static size_t path_takes;
+
+static bool drop_large(struct world *w, struct world_packet *p) {
+  (void)w;
+  return p->len <= path_takes;
+}
+
+/* A tunnel on the way takes 1,300 bytes: nothing stalls. */
+static void a_black_hole_for_large_packets_is_avoided(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  path_takes = 1300;
+  world_init(&w, 2, 22);
+  w.filter = drop_large;
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 1u << 20) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  world_fini(&w);
+}
+
+static void a_fixed_size_is_used_from_the_start(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 23);
+  w.nodes[0].udp_payload_max = 8192;
+  w.nodes[1].udp_payload_max = 8192;
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 1u << 20) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK_EQ(ngtcp2_conn_get_path_max_tx_udp_payload_size2(
+               hs2ni_quic_conn_of(a->conn)->ng),
+           8192);
+  CHECK_EQ(w.nodes[0].batches_uneven, 0);
+  world_fini(&w);
+}
+
+/* covers: H56 */
+static void keys_are_updated_in_the_middle_of_a_transfer(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 24);
+  w.delay = HS2N_MS(5);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_S(1));
+  for (unsigned i = 0; i < 5; i++) {
+    REQUIRE(world_send(a, 300000) != NULL);
+    world_run(&w, HS2N_MS(20));
+    CHECK_EQ(
+        ngtcp2_conn_initiate_key_update(hs2ni_quic_conn_of(a->conn)->ng, w.now),
+        0);
+    REQUIRE(world_send(a, 30000) != NULL); /* under the new keys */
+    world_run(&w, HS2N_S(2));
+  }
+  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(!a->closed && !b->closed);
+  world_fini(&w);
+}
+
+/* ---- the whole ---------------------------------------------------------- */
+
+static uint64_t busy_run(uint64_t seed) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, seed);
+  w.delay = HS2N_MS(10);
+  w.jitter = HS2N_MS(5);
+  w.loss_ppm = 20000;
+  w.dup_ppm = 10000;
+  if (connected(&w, &a, &b)) {
+    for (unsigned i = 0; i < 20; i++) {
+      (void)world_send(a, 1000 * i);
+      (void)world_send(b, 3000 * i);
+      a->datagrams_to_send = 3;
+      a->datagram_len = 100;
+      world_run(&w, HS2N_MS(7));
+    }
+    CHECK(arrive(&w, a, b, HS2N_S(10)));
+  } else {
+    CHECK(false);
+  }
+  world_fini(&w);
+  return w.hash;
+}
+
+static void one_seed_gives_one_trace(void) {
+  const uint64_t first = busy_run(31);
+
+  CHECK(first == busy_run(31));
+  CHECK(first != busy_run(32));
+}
+
+/* The steady state of sending and receiving takes no memory. */
+static void sending_in_the_steady_state_allocates_little(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t before;
+
+  world_init(&w, 2, 33);
+  REQUIRE(connected(&w, &a, &b));
+  a->chunk_max = 100;
+  REQUIRE(world_send(a, 4u << 20) != NULL);
+  world_run(&w, HS2N_MS(20));
+  before = w.nodes[0].te.mem.requests + w.nodes[1].te.mem.requests;
+  CHECK(arrive(&w, a, b, HS2N_S(20)));
+  TAP_SAY("# %llu allocations for 4 MiB in chunks of 100 bytes\n",
+          (unsigned long long)(w.nodes[0].te.mem.requests +
+                               w.nodes[1].te.mem.requests - before));
+  world_fini(&w);
+}
+
+int main(void) {
+  RUN(two_nodes_shake_hands_and_know_each_other);
+  RUN(bytes_go_both_ways_and_are_acked);
+  RUN(a_stream_without_bytes_ends);
+  RUN(four_mebibytes_survive_loss_doubling_and_reordering);
+  RUN(cubic_transfers_too);
+  RUN(hundreds_of_streams_pass_through_a_limit_of_64);
+  RUN(small_chunks_share_packets_of_one_size);
+  RUN(chunks_of_many_parts_arrive_in_order);
+  RUN(a_reply_carries_the_ack);
+  RUN(a_receiver_that_gives_no_credit_gets_one_window);
+  RUN(one_stream_gets_no_more_than_its_own_window);
+  RUN(a_reset_reaches_the_receiver_and_ends_the_stream);
+  RUN(a_stop_makes_the_sender_reset);
+  RUN(abandoned_streams_do_not_eat_the_window);
+  RUN(streams_may_be_opened_while_a_packet_is_filled);
+  RUN(a_connection_may_be_closed_while_it_receives);
+  RUN(a_connection_may_be_closed_while_a_packet_is_filled);
+  RUN(datagrams_arrive_and_share_packets);
+  RUN(the_largest_datagram_fits_and_a_larger_one_is_refused);
+  RUN(lost_datagrams_stay_lost);
+  RUN(packets_grow_to_what_the_path_takes);
+  RUN(a_black_hole_for_large_packets_is_avoided);
+  RUN(a_fixed_size_is_used_from_the_start);
+  RUN(keys_are_updated_in_the_middle_of_a_transfer);
+  RUN(one_seed_gives_one_trace);
+  RUN(sending_in_the_steady_state_allocates_little);
+  return tap_done();
+}

@@ -1,0 +1,154 @@
+/* world: QUIC endpoints joined by a pipe that loses, doubles, delays and
+ * reorders, on virtual time.
+ *
+ * Real ngtcp2 and real TLS, but no socket, clock or system randomness: a run
+ * is a function of its seed.  Every stream carries bytes of one pattern from
+ * a place that follows from its id, so a receiver can check what it gets. */
+#ifndef WORLD_H
+#define WORLD_H
+
+#include "quic/quic.h"
+#include "test_env.h"
+
+#define WORLD_NODES_MAX 3
+#define WORLD_CONNS_MAX 96
+#define WORLD_STREAMS_MAX 512
+#define WORLD_TX_MAX 8
+
+struct world;
+struct world_node;
+
+/* A stream, seen from either end. */
+struct world_stream {
+  uint64_t id;
+  uint64_t offset; /* sent or received */
+  uint64_t total;  /* to send */
+  uint64_t acked;
+  uint64_t code;
+  bool fin; /* sent or received */
+  bool blocked;
+  bool reset;   /* on_reset came */
+  bool stopped; /* on_stopped came */
+  bool done;    /* on_done came */
+  bool broken;  /* bytes differ from the pattern, or came out of turn */
+};
+
+/* The user of one connection. */
+struct world_conn {
+  struct world_node *node;
+  struct hs2ni_conn *conn; /* NULL once closed */
+  struct hs2n_key key;     /* of the peer, where accepted */
+  struct hs2n_addr remote;
+  bool up;
+  bool closed;
+  struct hs2ni_close why;
+  unsigned credits; /* on_credit upcalls */
+  struct world_stream out[WORLD_STREAMS_MAX];
+  size_t out_n;
+  struct world_stream in[WORLD_STREAMS_MAX];
+  size_t in_n;
+  uint64_t received;
+  uint64_t uncredited;
+  unsigned datagrams_to_send;
+  size_t datagram_len;
+  unsigned datagrams_sent;
+  unsigned datagrams_refused;
+  unsigned datagrams_received;
+  uint64_t datagram_bytes;
+  unsigned parts;        /* of each chunk; 0: 1 */
+  size_t chunk_max;      /* bytes offered at once; 0: all */
+  unsigned open_in_next; /* streams to open from inside next */
+  uint64_t open_bytes;   /* length of each of them */
+  uint64_t reply;        /* length of the answer to each stream */
+  bool close_in_data;    /* close from inside on_data */
+  bool close_in_next;
+};
+
+struct world_node {
+  struct world *world;
+  struct test_env te;
+  struct hs2n_identity *identity;
+  struct hs2n_key key;
+  struct hs2ni_tls *tls;
+  struct hs2ni_link *link;
+  struct hs2n_addr addr;     /* what it believes */
+  struct hs2n_addr external; /* what others see */
+  uint8_t reset_key[HS2N_RESET_KEY_LEN];
+  uint32_t udp_payload_max;
+  enum hs2n_congestion congestion;
+  enum hs2n_reason accept; /* what on_accept answers */
+  bool no_credit;          /* keeps all credit back */
+  struct world_conn *conns[WORLD_CONNS_MAX];
+  size_t conns_n;
+  uint64_t bytes_out;
+  uint64_t bytes_in;
+  uint64_t packets_out;
+  uint64_t batches_out;
+  uint64_t batches_uneven; /* against the rules of UDP_SEGMENT */
+};
+
+/* A datagram on its way, handed to the filter too. */
+struct world_packet {
+  hs2n_time at;
+  uint64_t order;
+  struct hs2n_addr from;
+  struct hs2n_addr to;
+  uint8_t ecn;
+  size_t len;
+  uint8_t *bytes;
+};
+
+struct world {
+  hs2n_time now;
+  struct hs2ni_rng rng;
+  struct world_node nodes[WORLD_NODES_MAX];
+  size_t nodes_n;
+  struct world_packet *packets;
+  size_t packets_n, packets_cap;
+  uint64_t order;
+  hs2n_time delay;
+  hs2n_time jitter; /* reorders */
+  unsigned loss_ppm;
+  unsigned dup_ppm;
+  uint64_t hash; /* of all that went through the pipe */
+  uint64_t steps;
+  bool stuck; /* a run did not come to rest */
+  /* Looks at a packet that leaves; false drops it. */
+  bool (*filter)(struct world *w, struct world_packet *p);
+  void *filter_data;
+  uint8_t *tx_memory;
+};
+
+/* Makes n nodes with keys and addresses of their own and default limits. */
+void world_init(struct world *w, size_t n, uint64_t seed);
+/* Starts a node's endpoint; limits may be changed before. */
+int world_start(struct world *w, size_t node);
+/* As above for all; false when one fails. */
+bool world_start_all(struct world *w);
+/* Ends a node's endpoint at once, as a crash would. */
+void world_stop(struct world *w, size_t node);
+void world_fini(struct world *w);
+
+/* Runs until time has gone on by d. */
+void world_run(struct world *w, hs2n_time d);
+/* Runs until done says so, or for d at most; returns whether it did. */
+bool world_until(struct world *w, bool (*done)(struct world *w), hs2n_time d);
+/* Puts bytes onto the wire as if from says so. */
+void world_inject(struct world *w, const struct hs2n_addr *from,
+                  const struct hs2n_addr *to, const uint8_t *bytes, size_t len);
+
+/* Dials; NULL on failure. */
+struct world_conn *world_dial(struct world *w, size_t from, size_t to);
+struct world_conn *world_dial_key(struct world *w, size_t from, size_t to,
+                                  const struct hs2n_key *key);
+/* Dials, runs, and returns whether both ends are up. */
+bool world_connect(struct world *w, size_t from, size_t to,
+                   struct world_conn **out_client,
+                   struct world_conn **out_server);
+/* Opens a stream with len bytes to send; NULL when there is none to have. */
+struct world_stream *world_send(struct world_conn *c, uint64_t len);
+struct world_stream *world_in(struct world_conn *c, uint64_t id);
+/* All streams sent by a have arrived whole at b. */
+bool world_arrived(const struct world_conn *a, const struct world_conn *b);
+
+#endif /* WORLD_H */

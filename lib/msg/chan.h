@@ -74,6 +74,9 @@ hs2ni_chan_pool(const struct hs2ni_chan *chan) {
   return &chan->msgs->store->pool;
 }
 
+/* Blocks that a layer keeps for reuse: room for the steady traffic of every
+ * peer. */
+size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits);
 /* There may be something to send. */
 void hs2ni_chan_want(struct hs2ni_chan *chan);
 /* Room may have come back: says WRITABLE when it was asked for. */

@@ -16,7 +16,8 @@ static bool can_fetch(const struct hs2ni_rx_lane *lane) {
   return m != NULL && m->pair == NULL &&
          hs2ni_dedup_room(&lane->dedup, m->seq) &&
          lane->later.count < hs2ni_chan_env(lane->chan)->limits.rx_later_max &&
-         rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX;
+         rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX &&
+         !hs2ni_rx_holds_too_many(lane->chan);
 }
 
 void hs2ni_rx_lane_update(struct hs2ni_rx_lane *lane) {

@@ -8,6 +8,39 @@ static bool is_large(const struct hs2ni_tx_msg *m) {
   return m->body_len > hs2ni_chan_env(m->lane->chan)->limits.large_body_bytes;
 }
 
+/* The number that m is to have.  After a BUSY the peer waits for the very
+ * number that it refused.  When that message has ended meanwhile, the next
+ * one takes its number: the peer has refused all from there on, so no message
+ * was taken under that number or under the one that m had. */
+static uint64_t number_of(const struct hs2ni_tx_msg *m) {
+  const struct hs2ni_tx_lane *lane = m->lane;
+
+  if (lane->resume_seq != 0) {
+    assert(m->seq == 0 || m->seq >= lane->resume_seq);
+    return lane->resume_seq;
+  }
+  return m->seq != 0 ? m->seq : lane->next_seq;
+}
+
+static void number(struct hs2ni_tx_msg *m) {
+  m->seq = number_of(m);
+  m->lane->resume_seq = 0;
+  if (m->seq == m->lane->next_seq) {
+    m->lane->next_seq++;
+  }
+}
+
+/* No number may have two body streams at once: the peer could not tell which
+ * record each belongs to. */
+static bool has_body(const struct hs2ni_tx_lane *lane, uint64_t seq) {
+  for (struct hs2ni_list_node *n = lane->bodies.head; n != NULL; n = n->next) {
+    if (HS2NI_CONTAINER(n, struct hs2ni_tx_body, node)->seq == seq) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* A frame outlives its message only until the transport acks it, but a peer
  * may delay that and ask for more copies by BUSY meanwhile. */
 static bool may_add(const struct hs2ni_tx_msg *m) {
@@ -15,26 +48,8 @@ static bool may_add(const struct hs2ni_tx_msg *m) {
 
   return lane->frames.count <
              2 * (size_t)hs2ni_chan_env(lane->chan)->limits.tx_queue_msgs_max &&
-         (!is_large(m) || hs2ni_tx_body_room(lane, m->body_len));
-}
-
-/* Gives m its number.  After a BUSY the peer accepts only numbers that it has
- * seen on this connection, from resume_seq on.  When the next message has
- * none of those it takes resume_seq itself: the peer has refused all from
- * there on, so no other message was taken under that number. */
-static void number(struct hs2ni_tx_msg *m) {
-  struct hs2ni_tx_lane *lane = m->lane;
-
-  if (lane->resume_seq != 0) {
-    assert(m->seq == 0 || m->seq >= lane->resume_seq);
-    if (m->seq == 0 || m->seq > lane->sent_high) {
-      m->seq = lane->resume_seq;
-    }
-    lane->resume_seq = 0;
-  }
-  if (m->seq == 0) {
-    m->seq = lane->next_seq++;
-  }
+         (!is_large(m) || (hs2ni_tx_body_room(lane, m->body_len) &&
+                           !has_body(lane, number_of(m))));
 }
 
 static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,

@@ -3,8 +3,7 @@
 
 #include <assert.h>
 
-/* Blocks kept for reuse: room for the steady traffic of every peer. */
-static size_t keep_bytes(const struct hs2n_limits *limits) {
+size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits) {
   return ((size_t)1 << 20) + (size_t)limits->peers_max * 16384;
 }
 
@@ -46,7 +45,7 @@ static int init(struct hs2ni_msgs *msgs) {
     return HS2N_ERR_NO_MEMORY;
   }
   msgs->store->refs = 1;
-  hs2ni_pool_init(&msgs->store->pool, env, keep_bytes(&env->limits));
+  hs2ni_pool_init(&msgs->store->pool, env, hs2ni_msgs_keep_bytes(&env->limits));
   err = hs2ni_timers_init(&msgs->timers, env,
                           env->limits.tags_max +
                               env->limits.peers_max * HS2N_LANES);
@@ -278,28 +277,34 @@ static bool is_roomy(uint64_t used, uint64_t max) {
   return used <= max - max / 4;
 }
 
-void hs2ni_chan_room(struct hs2ni_chan *chan) {
-  struct hs2ni_msgs *msgs = chan->msgs;
-  const struct hs2n_limits *limits = &msgs->env->limits;
+/* Clears what was full and is not any more; false: nothing. */
+static bool clear_full(struct hs2ni_chan *chan) {
+  const struct hs2n_limits *limits = &chan->msgs->env->limits;
+  bool cleared = false;
 
   for (uint32_t i = 0; i < HS2N_LANES; i++) {
     if ((chan->full_lanes >> i & 1) != 0 &&
-        !is_roomy(chan->tx[i].charged_msgs, limits->tx_queue_msgs_max)) {
-      return;
+        is_roomy(chan->tx[i].charged_msgs, limits->tx_queue_msgs_max)) {
+      chan->full_lanes &= ~(1u << i);
+      cleared = true;
     }
   }
-  if ((chan->full_bytes &&
-       !is_roomy(chan->charged_bytes, limits->tx_queue_bytes_max)) ||
-      (chan->full_tags && msgs->sends.free_n == 0)) {
-    return;
-  }
-  if ((chan->full_lanes != 0 || chan->full_bytes || chan->full_tags) &&
-      !chan->writable_due) {
-    chan->full_lanes = 0;
+  if (chan->full_bytes &&
+      is_roomy(chan->charged_bytes, limits->tx_queue_bytes_max)) {
     chan->full_bytes = false;
+    cleared = true;
+  }
+  if (chan->full_tags && chan->msgs->sends.free_n > 0) {
     chan->full_tags = false;
+    cleared = true;
+  }
+  return cleared;
+}
+
+void hs2ni_chan_room(struct hs2ni_chan *chan) {
+  if (clear_full(chan) && !chan->writable_due) {
     chan->writable_due = true;
-    hs2ni_list_push_back(&msgs->writable, &chan->writable_node);
+    hs2ni_list_push_back(&chan->msgs->writable, &chan->writable_node);
   }
 }
 

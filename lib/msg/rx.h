@@ -27,6 +27,10 @@ struct hs2ni_msgs;
 /* Refusals that the peer's transport does not hold yet. */
 #define HS2NI_NACKS_MAX 1024u
 
+/* A body inside a record is no longer than a sender may be told to send it so
+ * (limits.large_body_bytes). */
+#define HS2NI_INLINE_BODY_MAX (1u << 20)
+
 /* Bytes of a stream that were taken and whose credit was not returned. */
 struct hs2ni_held {
   uint64_t bytes;
@@ -202,6 +206,11 @@ void hs2ni_rx_held_end(struct hs2ni_chan *chan, uint64_t stream,
 void hs2ni_rx_credit_flush(struct hs2ni_chan *chan);
 /* Whole bodies, ready or held by the application. */
 uint64_t hs2ni_rx_held_bytes(const struct hs2ni_chan *chan);
+/* Whether the application holds so many bodies, however small, that it gets
+ * no more of this peer before it lets go of some. */
+bool hs2ni_rx_holds_too_many(const struct hs2ni_chan *chan);
+/* The most received bodies that a channel may have in memory. */
+uint64_t hs2ni_rx_bodies_max(const struct hs2n_limits *limits);
 
 /* ---- deliver.c: to the application and back --------------------------------
  */

@@ -8,12 +8,48 @@
 
 #include <assert.h>
 
+/* Unfetched bodies are bounded by the number of unfetched messages. */
+static uint64_t unfetched_max(const struct hs2n_limits *limits) {
+  return HS2N_LANES *
+         ((uint64_t)limits->tx_queue_msgs_max + HS2NI_LANE_BODIES_MAX + 2);
+}
+
+static uint64_t bodies_held_max_of(const struct hs2n_limits *limits) {
+  return unfetched_max(limits) + limits->rx_held_bytes / 64;
+}
+
+uint64_t hs2ni_rx_bodies_max(const struct hs2n_limits *limits) {
+  return bodies_held_max_of(limits) + unfetched_max(limits);
+}
+
+static uint64_t bodies_n(const struct hs2ni_chan *chan) {
+  return chan->rx.ledger->account->refs - 1u;
+}
+
+static uint64_t bodies_held_max(const struct hs2ni_chan *chan) {
+  return bodies_held_max_of(&hs2ni_chan_env(chan)->limits);
+}
+
+bool hs2ni_rx_holds_too_many(const struct hs2ni_chan *chan) {
+  return bodies_n(chan) > bodies_held_max(chan);
+}
+
+static void wake_lanes(struct hs2ni_chan *chan) {
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    hs2ni_rx_lane_update(&chan->rx.lanes[i]);
+  }
+}
+
 static void on_released(void *user, size_t len) {
   struct hs2ni_ledger *ledger = user;
 
   (void)len;
   if (ledger->chan != NULL) {
     hs2ni_rx_credit_flush(ledger->chan);
+    /* The account still counts the body that goes. */
+    if (bodies_n(ledger->chan) == bodies_held_max(ledger->chan)) {
+      wake_lanes(ledger->chan);
+    }
   } else if (ledger->account->refs == 2) {
     /* That was the last body: its own reference is the other one. */
     struct hs2ni_store *store = ledger->store;

@@ -75,19 +75,20 @@ static enum hs2n_reason type_reason(const struct hs2ni_rx_lane *lane,
                                       : HS2N_REASON_NONE;
 }
 
-/* Checks the order of numbers: they rise, but for one step back after a
- * BUSY, to the number from which on everything was refused. */
+/* Checks the order of numbers: they rise, but for a step back after a BUSY,
+ * to the very number from which on everything was refused.  A step to a
+ * higher one answers an earlier BUSY, said when too many were ready. */
 static enum fate order(struct hs2ni_rx_lane *lane, uint64_t seq) {
   if (seq > lane->last_seq) {
     lane->last_seq = seq;
     return lane->refusing ? SKIP : TAKE;
   }
-  if (lane->refusing && seq >= lane->refuse_from) {
-    lane->refusing = false;
-    lane->last_seq = seq;
-    return TAKE;
+  if (!lane->refusing || seq < lane->refuse_from) {
+    return BREACH;
   }
-  return BREACH;
+  lane->last_seq = seq;
+  lane->refusing = seq != lane->refuse_from;
+  return lane->refusing ? SKIP : TAKE;
 }
 
 static enum fate fate_of(struct hs2ni_rx_lane *lane,
@@ -196,7 +197,8 @@ static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
                                     const struct hs2ni_record *r) {
   enum fate fate;
 
-  if (r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) {
+  if ((r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) ||
+      (r->kind == HS2NI_RECORD_MSG && r->body_len > HS2NI_INLINE_BODY_MAX)) {
     return HS2N_REASON_PROTOCOL;
   }
   fate = fate_of(lane, r);

@@ -3,7 +3,7 @@
 
 #include <assert.h>
 
-static size_t send_size(size_t targets_n) {
+size_t hs2ni_send_size(size_t targets_n) {
   return sizeof(struct hs2ni_send) +
          targets_n *
              (sizeof(struct hs2ni_send_target) + sizeof(struct hs2n_peer));
@@ -27,7 +27,8 @@ int hs2ni_sends_init(struct hs2ni_msgs *msgs) {
 
 static void send_free(struct hs2ni_send *send) {
   hs2ni_timer_cancel(&send->msgs->timers, &send->timer);
-  hs2ni_pool_give(&send->msgs->store->pool, send, send_size(send->targets_n));
+  hs2ni_pool_give(&send->msgs->store->pool, send,
+                  hs2ni_send_size(send->targets_n));
 }
 
 void hs2ni_send_discard(struct hs2ni_send *send) {
@@ -57,7 +58,8 @@ void hs2ni_sends_fini(struct hs2ni_msgs *msgs) {
 struct hs2ni_send *hs2ni_send_new(struct hs2ni_msgs *msgs,
                                   const struct hs2ni_target *targets, size_t n,
                                   const struct hs2n_msg *msg) {
-  struct hs2ni_send *send = hs2ni_pool_take(&msgs->store->pool, send_size(n));
+  struct hs2ni_send *send =
+      hs2ni_pool_take(&msgs->store->pool, hs2ni_send_size(n));
 
   if (send == NULL) {
     return NULL;

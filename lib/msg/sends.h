@@ -47,6 +47,8 @@ struct hs2ni_sends {
 
 HS2N_MUST_CHECK int hs2ni_sends_init(struct hs2ni_msgs *msgs);
 void hs2ni_sends_fini(struct hs2ni_msgs *msgs);
+/* Bytes of a send with so many targets. */
+size_t hs2ni_send_size(size_t targets_n);
 /* A send in no slot yet.  NULL: out of memory. */
 struct hs2ni_send *hs2ni_send_new(struct hs2ni_msgs *msgs,
                                   const struct hs2ni_target *targets, size_t n,

@@ -65,6 +65,7 @@ struct hs2ni_frame {
 struct hs2ni_tx_body {
   struct hs2ni_list_node node; /* in tx_lane.bodies */
   struct hs2ni_frame *frame;
+  uint64_t seq;
   uint64_t stream;
   uint32_t len;
   uint8_t head_len;
@@ -136,8 +137,8 @@ void hs2ni_tx_lane_init(struct hs2ni_tx_lane *lane, struct hs2ni_chan *chan,
 bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out);
 void hs2ni_tx_lane_sent(struct hs2ni_tx_lane *lane, size_t len);
 void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset);
-/* The peer refuses seq and all behind it until seq comes again.  false: it
- * never got such a number. */
+/* The peer refuses seq and all behind it until that number comes again.  false:
+ * it never got such a number. */
 bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq);
 /* The connection is gone: all frames go, all messages are to be written. */
 void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane);

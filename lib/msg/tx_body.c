@@ -43,6 +43,7 @@ void hs2ni_tx_body_begin(struct hs2ni_tx_body *b, uint64_t seq, uint32_t len) {
   const struct hs2ni_head head = {
       .kind = HS2NI_STREAM_BODY, .lane = lane->lane, .seq = seq, .len = len};
 
+  b->seq = seq;
   b->len = len;
   b->head_len = (uint8_t)hs2ni_head_encode(&head, b->head);
   hs2ni_list_push_back(&lane->bodies, &b->node);

@@ -218,8 +218,7 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
       continue;
     }
     if (m->frame->large != NULL && m->frame->sent > 0) {
-      /* One number must not have two bodies on their way, so the message
-       * waits until this one is out of it. */
+      /* The message waits until this body is out of the way (frame.c). */
       hs2ni_tx_body_end(m->frame->large, HS2N_REASON_WITHDRAWN);
     } else {
       hs2ni_frame_leave(m->frame, HS2N_REASON_WITHDRAWN, false);

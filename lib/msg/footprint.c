@@ -1,0 +1,80 @@
+/* The worst case of memory, for hs2n_limits_memory. */
+#include "msg/chan.h"
+
+static uint64_t blocks(uint64_t n, size_t len) {
+  return n * hs2ni_pool_footprint(len);
+}
+
+static uint64_t min64(uint64_t a, uint64_t b) {
+  return a < b ? a : b;
+}
+
+static uint64_t max64(uint64_t a, uint64_t b) {
+  return a > b ? a : b;
+}
+
+/* Bodies of one lane that are not whole: one inside a record, and those with
+ * streams of their own. */
+static uint64_t assembling(const struct hs2n_limits *limits,
+                           uint64_t body_max) {
+  return min64(body_max, HS2NI_INLINE_BODY_MAX) +
+         min64(HS2NI_LANE_BODIES_MAX * body_max,
+               max64(body_max, limits->rx_window_bytes));
+}
+
+/* A pooled block is less than twice what it holds, and none above
+ * HS2NI_POOL_BLOCK_MAX is rounded up. */
+static uint64_t rounding(uint64_t bytes, uint64_t blocks_n) {
+  return min64(bytes, blocks_n * (HS2NI_POOL_BLOCK_MAX / 2));
+}
+
+static uint64_t bodies(const struct hs2n_limits *limits,
+                       const struct hs2n_type *types, size_t types_n) {
+  const uint64_t n = hs2ni_rx_bodies_max(limits);
+  uint64_t body_max[HS2N_LANES] = {0};
+  uint64_t sum = 0, kept = (uint64_t)limits->rx_held_bytes;
+
+  for (size_t i = 0; i < types_n; i++) {
+    body_max[types[i].lane] = max64(body_max[types[i].lane], types[i].size_max);
+  }
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    const uint64_t a = assembling(limits, body_max[i]);
+
+    /* Twice: bodies that were being assembled when the application stopped
+     * reading are whole now, and others have been begun since. */
+    sum += 2 * (a + rounding(a, HS2NI_LANE_BODIES_MAX + 1));
+  }
+  kept += limits->rx_window_bytes; /* taken, credit withheld */
+  return sum + 2 * kept + 2 * n * hs2ni_buf_overhead() +
+         n * HS2NI_POOL_BLOCK_MIN;
+}
+
+uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
+                              const struct hs2n_type *types, size_t types_n) {
+  const uint64_t msgs = limits->tx_queue_msgs_max;
+  const uint64_t large = HS2NI_LANE_BODIES_MAX;
+  /* Messages ready, judged later, being filled, fetched; then refusals. */
+  const uint64_t rx_msgs = HS2N_LANES * (msgs + limits->rx_later_max + 1) + 1 +
+                           2 * HS2NI_NACKS_MAX + HS2N_LANES;
+
+  return sizeof(struct hs2ni_chan) + blocks(1, sizeof(struct hs2ni_ledger)) +
+         sizeof(struct hs2ni_account) + limits->tx_queue_bytes_max +
+         HS2N_LANES * (blocks(msgs, sizeof(struct hs2ni_tx_msg)) +
+                       blocks(2 * msgs + large, sizeof(struct hs2ni_frame)) +
+                       blocks(large, sizeof(struct hs2ni_tx_body)) +
+                       blocks(large, sizeof(struct hs2ni_rx_pair))) +
+         blocks(rx_msgs, sizeof(struct hs2ni_rx_msg)) +
+         blocks(HS2NI_HEADS_MAX, sizeof(struct hs2ni_rx_head)) +
+         bodies(limits, types, types_n);
+}
+
+uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits) {
+  const uint64_t timers =
+      limits->tags_max + (uint64_t)limits->peers_max * HS2N_LANES;
+
+  return sizeof(struct hs2ni_msgs) + sizeof(struct hs2ni_store) +
+         timers * sizeof(struct hs2ni_timer *) +
+         limits->tags_max * (sizeof(struct hs2ni_send *) + sizeof(uint32_t)) +
+         blocks(limits->tags_max, hs2ni_send_size(limits->peers_max)) +
+         hs2ni_msgs_keep_bytes(limits);
+}

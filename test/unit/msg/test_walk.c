@@ -1,0 +1,553 @@
+/* Random walks of whole layers against a model that knows only what was sent
+ * and what the applications said: cuts, restarts, all verdicts, cancels,
+ * views, deadlines, full queues, held bodies. */
+#include "world.h"
+
+#include "base/rng.h"
+
+enum {
+  SENDS_MAX = 30000,
+  HELD_MAX = 64,
+  LATER_MAX = 256,
+  PLACES = 3,
+};
+
+struct model_send {
+  uint64_t tag; /* 0: none */
+  hs2n_time deadline;
+  uint64_t view, quorum;
+  uint8_t from, lane;
+  uint8_t targets, took, refused; /* bits of places */
+  bool view_bound, cancelled, done;
+  bool lost; /* its sender's process ended */
+};
+
+struct later {
+  uint32_t place, from;
+  struct hs2n_msg_id id;
+  uint32_t uid;
+};
+
+struct walk {
+  struct world w;
+  struct hs2ni_rng rng;
+  struct model_send *sends; /* by uid, from 1 */
+  uint32_t sends_n;
+  uint32_t last[PLACES][PLACES][HS2N_LANES]; /* uid taken, [to][from] */
+  uint64_t view[PLACES], view_max[PLACES];
+  struct hs2n_buf *held[PLACES][HELD_MAX];
+  struct later later[LATER_MAX];
+  size_t later_n;
+  uint64_t accepted, tagged, completions, outcomes[8], verdicts[8], full,
+      writable;
+  bool waits[PLACES][PLACES]; /* FULL was said, WRITABLE must follow */
+};
+
+static uint64_t below(struct walk *k, uint64_t n) {
+  return hs2ni_rng_below(&k->rng, n);
+}
+
+static bool chance(struct walk *k, uint64_t one_in) {
+  return below(k, one_in) == 0;
+}
+
+static size_t pick_len(struct walk *k, uint8_t lane) {
+  if (lane >= HS2N_LANE_PROPOSAL && chance(k, 3)) {
+    return 4 + (size_t)below(k, chance(k, 8) ? 150000 : 20000);
+  }
+  return 4 + (size_t)below(k, 120);
+}
+
+static struct hs2n_buf *make_body(struct walk *k, uint32_t from, uint32_t uid,
+                                  size_t len) {
+  struct hs2n_buf *buf = world_body(&k->w, from, len, (uint8_t)uid);
+
+  memcpy(hs2ni_buf_data(buf), &uid, sizeof(uid));
+  return buf;
+}
+
+static void do_send(struct walk *k) {
+  const uint32_t from = (uint32_t)below(k, PLACES);
+  struct world_place *p = &k->w.places[from];
+  struct model_send *s = &k->sends[k->sends_n + 1];
+  struct hs2ni_target targets[PLACES];
+  struct hs2n_msg msg = {0};
+  struct hs2n_tag tag = {0};
+  const bool tagged = chance(k, 2);
+  size_t n = 0;
+  int err;
+
+  if (k->sends_n + 2 >= SENDS_MAX) {
+    return;
+  }
+  *s = (struct model_send){.from = (uint8_t)from,
+                           .lane = (uint8_t)below(k, HS2N_LANES)};
+  for (uint32_t to = 0; to < PLACES; to++) {
+    if (to != from && (n == 0 || chance(k, 2)) &&
+        (to + 1 < PLACES || n > 0 || chance(k, 2) || true)) {
+      if (n == 0 && chance(k, 2) && to + 1 < PLACES &&
+          !(to + 1 == from && to + 2 == PLACES)) {
+        continue; /* leave it to the next one */
+      }
+      targets[n++] = (struct hs2ni_target){
+          .chan = p->ends[to].chan, .peer = {to}, .weight = 1 + to};
+      s->targets |= (uint8_t)(1u << to);
+    }
+  }
+  msg.type = s->lane;
+  msg.view = k->view[from];
+  if (chance(k, 4)) {
+    s->view_bound = true;
+    msg.view += below(k, 2);
+    msg.flags |= HS2N_MSG_VIEW_BOUND;
+  }
+  s->view = msg.view;
+  if (chance(k, 8)) {
+    s->deadline = msg.deadline = p->env.now + 1 + below(k, HS2N_MS(40));
+  }
+  if (tagged) {
+    msg.flags |= HS2N_MSG_ACK;
+    if (chance(k, 3)) {
+      s->quorum = msg.quorum_weight = 1 + below(k, targets[0].weight);
+      msg.flags |= HS2N_MSG_QUORUM;
+    }
+  }
+  msg.body = make_body(k, from, k->sends_n + 1, pick_len(k, s->lane));
+  err = hs2ni_msgs_send(p->msgs, targets, n, &msg, tagged ? &tag : NULL);
+  hs2n_buf_unref(msg.body);
+  if (err == HS2N_ERR_FULL) {
+    k->full++;
+    return;
+  }
+  CHECK_EQ(err, HS2N_OK);
+  if (err == HS2N_OK) {
+    s->tag = tag.v;
+    k->sends_n++;
+    k->accepted++;
+    k->tagged += tagged;
+  }
+}
+
+static size_t count(uint8_t places) {
+  size_t n = 0;
+
+  for (; places != 0; places = (uint8_t)(places >> 1)) {
+    n += places & 1u;
+  }
+  return n;
+}
+
+/* Whether the place may have acknowledged: its application took it, or its
+ * layer did because the view had passed. */
+static bool may_ack(const struct walk *k, const struct model_send *s,
+                    uint32_t place) {
+  return (s->took >> place & 1) != 0 ||
+         (s->view_bound && s->view < k->view_max[place]);
+}
+
+static void check_done(struct walk *k, uint32_t place,
+                       const struct hs2ni_event *e) {
+  struct model_send *s = NULL;
+  uint64_t weight = 0;
+
+  for (uint32_t uid = k->sends_n; uid > 0 && s == NULL; uid--) {
+    if (k->sends[uid].tag == e->tag.v && k->sends[uid].from == place &&
+        !k->sends[uid].lost) {
+      s = &k->sends[uid];
+    }
+  }
+  CHECK(s != NULL && !s->done);
+  if (s == NULL || s->done) {
+    return;
+  }
+  s->done = true;
+  k->completions++;
+  k->outcomes[e->done.outcome]++;
+  for (size_t i = 0; i < e->done.acked_count; i++) {
+    weight += 1 + e->done.acked[i].v;
+    CHECK(may_ack(k, s, e->done.acked[i].v));
+  }
+  CHECK_EQ(weight, e->done.acked_weight);
+  switch (e->done.outcome) {
+  case HS2N_DONE_ACKED:
+    CHECK_EQ(e->done.acked_count, count(s->targets));
+    CHECK_EQ(s->quorum, 0);
+    break;
+  case HS2N_DONE_QUORUM:
+    CHECK(s->quorum > 0 && weight >= s->quorum);
+    break;
+  case HS2N_DONE_EXPIRED:
+    CHECK(s->deadline != 0 && s->deadline <= k->w.places[place].env.now);
+    break;
+  case HS2N_DONE_CANCELLED:
+    CHECK(s->cancelled || (s->view_bound && s->view < k->view[place]));
+    break;
+  case HS2N_DONE_REFUSED:
+    CHECK(s->refused != 0);
+    CHECK_EQ(e->done.reason, HS2N_REASON_REJECTED);
+    break;
+  case HS2N_DONE_PEER_GONE:
+    CHECK(false);
+    break;
+  }
+}
+
+static void note_verdict(struct walk *k, uint32_t place, uint32_t uid,
+                         enum hs2n_verdict verdict) {
+  struct model_send *s = &k->sends[uid];
+
+  k->verdicts[verdict]++;
+  if (verdict == HS2N_ACCEPT || verdict == HS2N_IGNORE) {
+    s->took |= (uint8_t)(1u << place);
+  } else if (verdict == HS2N_REJECT) {
+    s->refused |= (uint8_t)(1u << place);
+  }
+}
+
+static enum hs2n_verdict pick_verdict(struct walk *k, bool calm) {
+  const uint64_t what = below(k, 32);
+
+  if (what == 0) {
+    return HS2N_REJECT;
+  }
+  if (what <= 2) {
+    return HS2N_IGNORE;
+  }
+  if (what <= 5 && k->later_n < LATER_MAX && !calm) {
+    return HS2N_LATER;
+  }
+  return what <= 7 && !calm ? HS2N_BUSY : HS2N_ACCEPT;
+}
+
+static void hold(struct walk *k, uint32_t place, struct hs2n_buf *buf) {
+  struct hs2n_buf **slot = &k->held[place][below(k, HELD_MAX)];
+
+  hs2n_buf_unref(*slot);
+  *slot = hs2n_buf_ref(buf);
+}
+
+static void check_message(struct walk *k, uint32_t place,
+                          const struct hs2ni_event *e, bool calm) {
+  const struct hs2n_span body = hs2n_buf_span(e->msg.body);
+  const uint32_t from = e->peer.v;
+  const enum hs2n_verdict verdict = pick_verdict(k, calm);
+  uint32_t uid;
+
+  memcpy(&uid, body.data, sizeof(uid));
+  CHECK(uid > 0 && uid <= k->sends_n);
+  CHECK_EQ(k->sends[uid].from, from);
+  CHECK_EQ(k->sends[uid].lane, e->id.lane);
+  CHECK((k->sends[uid].targets >> place & 1) != 0);
+  CHECK_EQ(e->msg.view, k->sends[uid].view);
+  CHECK(!k->sends[uid].view_bound || e->msg.view >= k->view[place]);
+  for (size_t i = sizeof(uid); i < body.len; i += 97) {
+    CHECK_EQ(body.data[i], (uint8_t)uid);
+  }
+  /* Rising means: in order, and none twice. */
+  CHECK(uid > k->last[place][from][e->id.lane]);
+  if (verdict != HS2N_BUSY) {
+    k->last[place][from][e->id.lane] = uid;
+  }
+  if (chance(k, 16)) {
+    hold(k, place, e->msg.body);
+  }
+  note_verdict(k, place, uid, verdict);
+  if (verdict == HS2N_LATER) {
+    k->later[k->later_n++] =
+        (struct later){.place = place, .from = from, .id = e->id, .uid = uid};
+  }
+  CHECK_EQ(hs2ni_msgs_verdict(k->w.places[place].msgs,
+                              k->w.places[place].ends[from].chan, e->id,
+                              verdict),
+           HS2N_OK);
+}
+
+static bool do_fetch(struct walk *k, bool calm) {
+  const uint32_t place = (uint32_t)below(k, PLACES);
+  struct hs2ni_event e;
+
+  if (!hs2ni_msgs_next(k->w.places[place].msgs, &e)) {
+    return false;
+  }
+  switch (e.kind) {
+  case HS2NI_EVENT_MESSAGE:
+    check_message(k, place, &e, calm);
+    break;
+  case HS2NI_EVENT_DONE:
+    check_done(k, place, &e);
+    break;
+  case HS2NI_EVENT_WRITABLE:
+    k->writable++;
+    break;
+  }
+  return true;
+}
+
+static void do_judge(struct walk *k) {
+  const size_t i = k->later_n == 0 ? 0 : (size_t)below(k, k->later_n);
+  const struct later l = k->later[i];
+  struct hs2ni_chan *chan = k->w.places[l.place].ends[l.from].chan;
+  const enum hs2n_verdict verdict = chance(k, 4) ? HS2N_REJECT : HS2N_ACCEPT;
+
+  if (k->later_n == 0) {
+    return;
+  }
+  k->later[i] = k->later[--k->later_n];
+  if (hs2ni_msgs_verdict(k->w.places[l.place].msgs, chan, l.id, verdict) ==
+      HS2N_OK) {
+    note_verdict(k, l.place, l.uid, verdict);
+  } else {
+    /* Only a restart of the sender takes the question away. */
+    CHECK(k->sends[l.uid].lost);
+  }
+}
+
+static void do_cancel(struct walk *k) {
+  const uint32_t uid =
+      k->sends_n == 0
+          ? 0
+          : k->sends_n - (uint32_t)below(k, k->sends_n < 50 ? k->sends_n : 50);
+  struct model_send *s = &k->sends[uid];
+
+  if (uid != 0 && s->tag != 0 && !s->lost &&
+      hs2ni_msgs_cancel(k->w.places[s->from].msgs, (struct hs2n_tag){s->tag}) ==
+          HS2N_OK) {
+    CHECK(!s->done);
+    s->cancelled = true;
+  }
+}
+
+static void do_view(struct walk *k) {
+  const uint32_t place = (uint32_t)below(k, PLACES);
+
+  k->view[place] += below(k, 3);
+  if (k->view[place] > k->view_max[place]) {
+    k->view_max[place] = k->view[place];
+  }
+  CHECK_EQ(hs2ni_msgs_enter_view(k->w.places[place].msgs, k->view[place]),
+           HS2N_OK);
+}
+
+static void drop_held(struct walk *k, uint32_t place) {
+  for (size_t i = 0; i < HELD_MAX; i++) {
+    hs2n_buf_unref(k->held[place][i]);
+    k->held[place][i] = NULL;
+  }
+}
+
+static void do_restart(struct walk *k) {
+  const uint32_t place = (uint32_t)below(k, PLACES);
+
+  drop_held(k, place);
+  for (size_t i = 0; i < k->later_n;) {
+    if (k->later[i].place == place) {
+      k->later[i] = k->later[--k->later_n];
+    } else {
+      i++;
+    }
+  }
+  for (uint32_t uid = 1; uid <= k->sends_n; uid++) {
+    struct model_send *s = &k->sends[uid];
+
+    if (s->from == place && !s->lost) {
+      s->lost = true;
+      k->tagged -= s->tag != 0 && !s->done;
+    }
+  }
+  memset(k->last[place], 0, sizeof(k->last[place]));
+  k->view[place] = 0;
+  world_restart(&k->w, place);
+}
+
+static void join_all(struct walk *k) {
+  for (uint32_t a = 0; a < PLACES; a++) {
+    for (uint32_t b = a + 1; b < PLACES; b++) {
+      if (k->w.places[a].ends[b].conn == NULL &&
+          k->w.places[b].ends[a].conn == NULL) {
+        world_join(&k->w, a, b);
+      }
+    }
+  }
+}
+
+static void check_budgets(struct walk *k) {
+  for (uint32_t a = 0; a < PLACES; a++) {
+    const struct hs2n_limits *limits = &k->w.places[a].env.limits;
+
+    for (uint32_t b = 0; b < PLACES; b++) {
+      struct hs2ni_chan_stats stats;
+
+      if (a != b) {
+        hs2ni_chan_stats(k->w.places[a].ends[b].chan, &stats);
+        CHECK(stats.queued_bytes <= limits->tx_queue_bytes_max);
+        for (size_t i = 0; i < HS2N_LANES; i++) {
+          CHECK(stats.queued_msgs[i] <= limits->tx_queue_msgs_max);
+        }
+      }
+    }
+    CHECK((uint64_t)k->w.places[a].mem.live_bytes <=
+          hs2ni_msgs_footprint(limits) +
+              (PLACES - 1) *
+                  hs2ni_chan_footprint(limits, world_types, HS2N_LANES));
+  }
+}
+
+static void do_something(struct walk *k) {
+  const uint64_t what = below(k, 1000);
+
+  if (what < 200) {
+    do_send(k);
+  } else if (what < 700) {
+    for (int i = 0; i < 4; i++) {
+      world_step(&k->w);
+    }
+  } else if (what < 900) {
+    (void)do_fetch(k, false);
+  } else if (what < 940) {
+    do_judge(k);
+  } else if (what < 950) {
+    do_cancel(k);
+  } else if (what < 953) {
+    do_view(k);
+  } else if (what < 990) {
+    world_sleep(&k->w, below(k, HS2N_MS(4)));
+  } else if (what < 993) {
+    join_all(k);
+  } else if (what < 995) {
+    const uint32_t a = (uint32_t)below(k, PLACES);
+
+    world_cut(&k->w, a, (a + 1) % PLACES);
+  } else if (what == 995) {
+    drop_held(k, (uint32_t)below(k, PLACES));
+  } else if (what == 996 && chance(k, 10)) {
+    do_restart(k);
+  } else {
+    check_budgets(k);
+  }
+}
+
+/* Lets everything come to rest with all places connected. */
+static void calm_down(struct walk *k) {
+  bool acted = true;
+
+  for (uint32_t i = 0; i < PLACES; i++) {
+    drop_held(k, i);
+  }
+  while (acted) {
+    acted = false;
+    join_all(k);
+    while (k->later_n > 0) {
+      do_judge(k);
+    }
+    for (int i = 0; i < 200; i++) {
+      acted = world_step(&k->w) || acted;
+      acted = do_fetch(k, true) || acted;
+      drop_held(k, (uint32_t)below(k, PLACES));
+    }
+    for (uint32_t i = 0; i < PLACES; i++) {
+      if (hs2ni_msgs_deadline(k->w.places[i].msgs) != HS2N_TIME_NEVER) {
+        acted = true;
+      }
+    }
+    world_sleep(&k->w, HS2N_MS(5));
+  }
+}
+
+static void check_end(struct walk *k) {
+  CHECK_EQ(k->w.breaches, 0);
+  CHECK_EQ(k->completions, k->tagged);
+  for (uint32_t uid = 1; uid <= k->sends_n; uid++) {
+    const struct model_send *s = &k->sends[uid];
+
+    if (!s->lost && s->deadline == 0 && !s->view_bound && !s->cancelled) {
+      CHECK_EQ((s->took | s->refused) & s->targets, s->targets);
+    }
+    CHECK(s->tag == 0 || s->lost || s->done);
+  }
+  for (uint32_t a = 0; a < PLACES; a++) {
+    for (uint32_t b = 0; b < PLACES; b++) {
+      struct hs2ni_chan_stats stats;
+
+      if (a != b) {
+        CHECK(hs2ni_chan_idle(k->w.places[a].ends[b].chan));
+        hs2ni_chan_stats(k->w.places[a].ends[b].chan, &stats);
+        CHECK_EQ(stats.queued_bytes, 0);
+        CHECK_EQ(stats.rx_held_bytes, 0);
+      }
+    }
+  }
+}
+
+static struct hs2n_limits small_limits(void) {
+  struct hs2n_limits limits;
+
+  hs2n_limits_default(&limits);
+  limits.peers_max = 4;
+  limits.tags_max = 256;
+  limits.tx_queue_msgs_max = 64;
+  limits.tx_queue_bytes_max = 400000;
+  limits.large_body_bytes = 4096;
+  limits.rx_window_bytes = 65536;
+  limits.rx_stream_window_bytes = 16384;
+  limits.rx_held_bytes = 65536;
+  limits.rx_later_max = 16;
+  return limits;
+}
+
+static void walk(uint64_t seed, int steps) {
+  struct walk *k = calloc(1, sizeof(*k));
+  struct hs2n_limits limits = small_limits();
+
+  k->sends = calloc(SENDS_MAX, sizeof(*k->sends));
+  hs2ni_rng_seed(&k->rng, seed);
+  world_init(&k->w,
+             &(struct world_options){
+                 .places = PLACES,
+                 .net = {.seed = seed, .cwnd_bytes = 20000 + below(k, 60000)},
+                 .limits = &limits});
+  join_all(k);
+  for (int i = 0; i < steps && tap_case_ok; i++) {
+    do_something(k);
+  }
+  if (tap_case_ok) {
+    calm_down(k);
+    check_end(k);
+  }
+  if (!tap_case_ok || getenv("WALK_VERBOSE") != NULL) {
+    printf("# seed %" PRIu64 ": %" PRIu64 " sends, %" PRIu64
+           " completions: acked %" PRIu64 " quorum %" PRIu64 " expired %" PRIu64
+           " cancelled %" PRIu64 " refused %" PRIu64 "; busy %" PRIu64
+           " later %" PRIu64 " full %" PRIu64 " writable %" PRIu64
+           " resent %" PRIu64 " dup %" PRIu64 " withheld %" PRIu64 "\n",
+           seed, k->accepted, k->completions, k->outcomes[1], k->outcomes[2],
+           k->outcomes[3], k->outcomes[4], k->outcomes[5],
+           k->verdicts[HS2N_BUSY], k->verdicts[HS2N_LATER], k->full,
+           k->writable, k->w.places[0].env.stats.messages_resent,
+           k->w.places[0].env.stats.messages_duplicate,
+           k->w.places[0].env.stats.rx_withheld);
+  }
+  for (uint32_t i = 0; i < PLACES; i++) {
+    drop_held(k, i);
+  }
+  world_fini(&k->w);
+  free(k->sends);
+  free(k);
+}
+
+/* covers: X2, H36, H37 */
+static void whatever_happens_the_rules_hold(void) {
+  const char *one = getenv("WALK_SEED");
+
+  if (one != NULL) {
+    walk(strtoull(one, NULL, 0), 100000);
+    return;
+  }
+  for (uint64_t seed = 1; seed <= 6 && tap_case_ok; seed++) {
+    walk(seed, 100000);
+  }
+}
+
+int main(void) {
+  RUN(whatever_happens_the_rules_hold);
+  return tap_done();
+}

@@ -36,7 +36,8 @@ struct hs2n_io {
   atomic_bool called;
   atomic_bool awake;
 
-  bool thread_runs; /* from hs2n_io_start until joined */
+  bool thread_runs; /* from hs2n_io_start until joined; then in_turn belongs
+                       to the thread */
   pthread_t thread;
 
   struct hs2ni_receiver receiver;

@@ -301,7 +301,7 @@ static int leave(struct hs2n_io *io) {
 int hs2n_io_turn(struct hs2n_io *io, hs2n_time wait_max) {
   int rc;
 
-  if (io->in_turn || io->thread_runs) {
+  if (io->thread_runs || io->in_turn) {
     return HS2N_ERR_STATE;
   }
   io->in_turn = true;
@@ -330,7 +330,7 @@ int hs2ni_loop_run(struct hs2n_io *io) {
 }
 
 int hs2n_io_run(struct hs2n_io *io) {
-  if (io->in_turn || io->thread_runs) {
+  if (io->thread_runs || io->in_turn) {
     return HS2N_ERR_STATE;
   }
   return hs2ni_loop_run(io);

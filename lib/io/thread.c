@@ -21,15 +21,16 @@ int hs2n_io_start(struct hs2n_io *io) {
   if (io->thread_runs || io->in_turn) {
     return HS2N_ERR_STATE;
   }
+  io->thread_runs = true;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   err = pthread_create(&io->thread, NULL, thread_main, io);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   if (err != 0) {
+    io->thread_runs = false;
     errno = err;
     return HS2N_ERR_SYSTEM;
   }
-  io->thread_runs = true;
   pthread_setname_np(io->thread, "hs2net");
   return HS2N_OK;
 }

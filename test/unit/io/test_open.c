@@ -15,7 +15,7 @@ struct trap {
   int err;
 };
 
-static struct trap calloc_trap;
+static struct trap alloc_trap;
 static struct trap socket_trap;
 static struct trap random_trap;
 static struct trap recv_trap;
@@ -31,6 +31,8 @@ static bool trapped(struct trap *t) {
   return true;
 }
 
+void *__real_malloc(size_t size);
+void *__wrap_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 int __real_socket(int domain, int type, int protocol);
@@ -42,9 +44,14 @@ int __real_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
 int __wrap_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags,
                     struct timespec *timeout);
 
+void *__wrap_malloc(size_t size) {
+  allocations++;
+  return trapped(&alloc_trap) ? NULL : __real_malloc(size);
+}
+
 void *__wrap_calloc(size_t n, size_t size) {
   allocations++;
-  return trapped(&calloc_trap) ? NULL : __real_calloc(n, size);
+  return trapped(&alloc_trap) ? NULL : __real_calloc(n, size);
 }
 
 int __wrap_socket(int domain, int type, int protocol) {
@@ -272,11 +279,11 @@ static void every_allocation_may_fail(void) {
   int rc;
 
   do {
-    calloc_trap = (struct trap){.n = ++n, .err = ENOMEM};
+    alloc_trap = (struct trap){.n = ++n, .err = ENOMEM};
     rc = try_new(&config, NULL);
     CHECK(rc == HS2N_OK || rc == HS2N_ERR_NO_MEMORY);
   } while (rc != HS2N_OK && n < 100);
-  calloc_trap = (struct trap){0};
+  alloc_trap = (struct trap){0};
   CHECK_EQ(n, 3); /* driver, fake node; the third did not fail */
   CHECK_EQ(open_descriptors(), before);
 }

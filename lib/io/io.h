@@ -19,7 +19,7 @@
 struct hs2n_io {
   struct hs2n_node *node;
   struct hs2ni_socket socket;
-  struct hs2ni_log log;
+  struct hs2ni_io_log log;
   hs2n_time spin;
   int epoll_fd;
   int timer_fd;

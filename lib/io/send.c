@@ -22,7 +22,7 @@ size_t hs2ni_sender_arena_len(void) {
 }
 
 void hs2ni_sender_init(struct hs2ni_sender *s, uint8_t *arena,
-                       const struct hs2ni_log *log) {
+                       const struct hs2ni_io_log *log) {
   memset(s, 0, sizeof(*s));
   s->log = *log;
   for (size_t i = 0; i < HS2NI_TX_BATCH; i++) {
@@ -158,8 +158,9 @@ static void convict_offload(struct hs2ni_sender *s,
                             struct hs2ni_socket *socket) {
   s->suspect = false;
   socket->gso = false;
-  hs2ni_log(&s->log, HS2N_LOG_WARN, "io.offload",
-            "UDP_SEGMENT fails on this path, datagrams go singly from now on");
+  hs2ni_io_log(
+      &s->log, HS2N_LOG_WARN, "io.offload",
+      "UDP_SEGMENT fails on this path, datagrams go singly from now on");
 }
 
 static void note_sent(struct hs2ni_sender *s, struct hs2ni_socket *socket,
@@ -182,8 +183,8 @@ static void give_up_first(struct hs2ni_sender *s, struct hs2n_io_stats *stats,
   stats->send_errors += n;
   s->unreported += err == EMSGSIZE ? 0 : n;
   if (s->unreported > 0 && now >= s->next_report) {
-    hs2ni_log(&s->log, HS2N_LOG_WARN, "io.send", "given_up=%llu errno=%d",
-              (unsigned long long)s->unreported, err);
+    hs2ni_io_log(&s->log, HS2N_LOG_WARN, "io.send", "given_up=%llu errno=%d",
+                 (unsigned long long)s->unreported, err);
     s->unreported = 0;
     s->next_report = now + REPORT_EVERY;
   }

@@ -28,7 +28,7 @@ struct hs2ni_sender {
   hs2n_time retry_at; /* the device is full: wait until then; else 0 */
   hs2n_time next_report;
   uint64_t unreported; /* datagrams given up since the last report */
-  struct hs2ni_log log;
+  struct hs2ni_io_log log;
   struct mmsghdr msgs[HS2NI_TX_BATCH];
   struct iovec iovs[HS2NI_TX_BATCH];
   union hs2ni_sockaddr names[HS2NI_TX_BATCH];
@@ -38,7 +38,7 @@ struct hs2ni_sender {
 /* Bytes that hs2ni_sender_init asks for. */
 size_t hs2ni_sender_arena_len(void);
 void hs2ni_sender_init(struct hs2ni_sender *s, uint8_t *arena,
-                       const struct hs2ni_log *log);
+                       const struct hs2ni_io_log *log);
 
 /* Sends what is in tx[].  Returns true when all of it is gone, so that the
  * node may write into tx[] again; false when blocked or retry_at is set. */

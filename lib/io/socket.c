@@ -16,8 +16,8 @@
 #define UDP_GRO 104
 #endif
 
-void hs2ni_log(const struct hs2ni_log *log, enum hs2n_log_level level,
-               const char *event, const char *format, ...) {
+void hs2ni_io_log(const struct hs2ni_io_log *log, enum hs2n_log_level level,
+                  const char *event, const char *format, ...) {
   char text[256];
   va_list args;
 
@@ -74,19 +74,19 @@ static uint32_t set_buffer(const struct hs2ni_socket *s, int name,
 
 static void set_buffers(struct hs2ni_socket *s,
                         const struct hs2n_io_config *config) {
-  const struct hs2ni_log log = {.fn = config->log, .data = config->log_data};
+  const struct hs2ni_io_log log = {.fn = config->log, .data = config->log_data};
 
   s->rcvbuf_bytes = set_buffer(s, SO_RCVBUF, config->rcvbuf_bytes);
   s->sndbuf_bytes = set_buffer(s, SO_SNDBUF, config->sndbuf_bytes);
   if (s->rcvbuf_bytes < config->rcvbuf_bytes) {
-    hs2ni_log(&log, HS2N_LOG_WARN, "io.rcvbuf",
-              "wanted=%u got=%u raise=net.core.rmem_max", config->rcvbuf_bytes,
-              s->rcvbuf_bytes);
+    hs2ni_io_log(&log, HS2N_LOG_WARN, "io.rcvbuf",
+                 "wanted=%u got=%u raise=net.core.rmem_max",
+                 config->rcvbuf_bytes, s->rcvbuf_bytes);
   }
   if (s->sndbuf_bytes < config->sndbuf_bytes) {
-    hs2ni_log(&log, HS2N_LOG_WARN, "io.sndbuf",
-              "wanted=%u got=%u raise=net.core.wmem_max", config->sndbuf_bytes,
-              s->sndbuf_bytes);
+    hs2ni_io_log(&log, HS2N_LOG_WARN, "io.sndbuf",
+                 "wanted=%u got=%u raise=net.core.wmem_max",
+                 config->sndbuf_bytes, s->sndbuf_bytes);
   }
 }
 

@@ -5,13 +5,13 @@
 #include <hs2net/io.h>
 
 /* What the driver tells its user; quiet when fn is NULL. */
-struct hs2ni_log {
+struct hs2ni_io_log {
   hs2n_log_fn fn;
   void *data;
 };
 
-void hs2ni_log(const struct hs2ni_log *log, enum hs2n_log_level level,
-               const char *event, const char *format, ...)
+void hs2ni_io_log(const struct hs2ni_io_log *log, enum hs2n_log_level level,
+                  const char *event, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 struct hs2ni_socket {

@@ -7,7 +7,7 @@ static void *thread_main(void *arg) {
   struct hs2n_io *io = arg;
 
   if (hs2ni_loop_run(io) != HS2N_OK) {
-    hs2ni_log(&io->log, HS2N_LOG_ERROR, "io.failed", "errno=%d", errno);
+    hs2ni_io_log(&io->log, HS2N_LOG_ERROR, "io.failed", "errno=%d", errno);
   }
   return NULL;
 }

@@ -85,7 +85,13 @@ static void set_limits(struct hs2n_limits *limits, uint32_t peers_max) {
 void endpoint_open(struct endpoint *e, struct endpoint_config config) {
   const uint32_t peers_max = config.peers_max == 0 ? 2 : config.peers_max;
   struct hs2n_io_config io_config;
+  const struct hs2n_consensus consensus = {.struct_size = sizeof(consensus),
+                                           .self = e,
+                                           .on_message = on_message,
+                                           .on_done = on_done,
+                                           .on_peer = on_peer};
   struct hs2n_config node_config;
+  struct hs2n_limits limits;
   const char *field = "";
 
   *e = (struct endpoint){.key = hs2n_identity_key(config.identity)};
@@ -93,17 +99,16 @@ void endpoint_open(struct endpoint *e, struct endpoint_config config) {
   must("listen", hs2n_addr_parse("127.0.0.1:0", &io_config.listen));
   io_config.spin_us = config.spin_us;
   io_config.log = print_log;
+  hs2n_limits_default(&limits);
+  set_limits(&limits, peers_max);
   hs2n_config_default(&node_config);
+  node_config.limits = &limits;
+  node_config.consensus = &consensus;
   node_config.identity = config.identity;
   node_config.chain_id = "micro";
   node_config.types = types;
   node_config.types_n = sizeof(types) / sizeof(types[0]);
   node_config.log = print_log;
-  node_config.consensus.self = e;
-  node_config.consensus.on_message = on_message;
-  node_config.consensus.on_done = on_done;
-  node_config.consensus.on_peer = on_peer;
-  set_limits(&node_config.limits, peers_max);
   if (config.mem != NULL) {
     node_config.mem = config.mem;
   }

@@ -18,10 +18,10 @@
 #define SEGMENT 1452
 #define BATCH (45 * SEGMENT)
 
-/* The far side gives leave for the next part when it has taken one; two parts
- * fit into its socket buffer. */
-#define PART (16 * BATCH)
-#define PARTS_AHEAD 2
+/* The far side gives leave for the next part when it has taken one; what is
+ * ahead fits into its socket buffer. */
+#define PART (4 * BATCH)
+#define PARTS_AHEAD 8
 
 static void set(int fd, int level, int name, int value) {
   (void)setsockopt(fd, level, name, &value, sizeof(value));

@@ -128,25 +128,30 @@ static void on_peer(void *self, struct hs2n_peer peer,
 static bool make(struct net_replica *r) {
   struct hs2n_io_config io_config = r->net->io_config;
   struct epoll_event ev = {.events = EPOLLIN, .data = {.u32 = r->index}};
+  const struct hs2n_consensus consensus = {.struct_size = sizeof(consensus),
+                                           .self = r,
+                                           .on_message = on_message,
+                                           .on_done = on_done,
+                                           .on_peer = on_peer};
+  struct hs2n_limits limits;
   struct hs2n_config config;
   int rc;
 
+  hs2n_limits_default(&limits);
   hs2n_config_default(&config);
+  config.limits = &limits;
+  config.consensus = &consensus;
   config.identity = r->identity;
   config.chain_id = "net-test";
   config.types = types;
   config.types_n = sizeof(types) / sizeof(types[0]);
   config.udp_payload_max = r->net->udp_payload_max;
-  config.limits.handshake_ms = 20000; /* sanitizers on a busy machine */
-  config.limits.idle_ms = 30000;
-  config.limits.new_per_source_per_s = 100000;
-  config.limits.new_per_source_burst = 100000;
+  limits.handshake_ms = 20000; /* sanitizers on a busy machine */
+  limits.idle_ms = 30000;
+  limits.new_per_source_per_s = 100000;
+  limits.new_per_source_burst = 100000;
   config.log = net_log;
   config.log_data = r;
-  config.consensus.self = r;
-  config.consensus.on_message = on_message;
-  config.consensus.on_done = on_done;
-  config.consensus.on_peer = on_peer;
   io_config.listen = r->listen;
   io_config.log = net_log;
   io_config.log_data = r;

@@ -26,7 +26,7 @@ struct rep_signers {
 };
 
 static inline bool rep_signers_has(const struct rep_signers *s, uint32_t i) {
-  return i < REP_N_MAX && (s->bits[i / 8] >> (i % 8) & 1u) != 0;
+  return i < REP_N_MAX && (s->bits[i / 8] & 1u << (i % 8)) != 0;
 }
 
 /* i < REP_N_MAX */

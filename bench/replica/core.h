@@ -87,7 +87,7 @@ struct rep_env {
 
   /* The next block in order of height is final.  fresh[i] says whether
    * transaction i was not committed before. */
-  void (*commit)(void *self, const struct rep_block *block, uint64_t log_pos,
+  void (*commit)(void *self, struct rep_block *block, uint64_t log_pos,
                  const bool *fresh);
 
   /* The encoding of a committed block as a new reference, or NULL. */

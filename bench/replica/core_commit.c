@@ -9,10 +9,17 @@
 
 /* ---- the log ------------------------------------------------------------ */
 
+/* Parents before children, so that a log that was cut off anywhere still
+ * leads down to genesis from each of its blocks. */
 void rep_log_block(struct rep_core *core, struct rep_node *node) {
-  if (!node->logged) {
-    node->log_pos = core->env.append_block(core->env.self, node->block);
-    node->logged = true;
+  while (!node->logged) {
+    struct rep_node *lowest = node;
+
+    while (lowest->parent != NULL && !lowest->parent->logged) {
+      lowest = lowest->parent;
+    }
+    lowest->log_pos = core->env.append_block(core->env.self, lowest->block);
+    lowest->logged = true;
   }
 }
 

@@ -116,7 +116,7 @@ void rep_commit_by(struct rep_core *core, const struct rep_cert *cert,
 const uint64_t *rep_keys_of(struct rep_core *core, struct rep_node *node);
 /* Makes node the tip of the mempool's branch; NULL: the root. */
 void rep_branch_to(struct rep_core *core, struct rep_node *node);
-/* Appends a block that the log does not have yet. */
+/* Appends a block, and those below it, that the log does not have yet. */
 void rep_log_block(struct rep_core *core, struct rep_node *node);
 /* Appends the state, and has body sent once that is stored. */
 void rep_store_and_send(struct rep_core *core, enum rep_kind kind, uint32_t to,

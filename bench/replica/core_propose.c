@@ -8,13 +8,26 @@
  * needs the block to follow the next one. */
 #define PROPOSAL_VIEWS 2
 
+/* The newest come last, and views rise, so this is short. */
+static bool has_block_of_view(const struct rep_core *core, uint64_t view) {
+  for (const struct rep_node *node = core->tree.last; node != NULL;
+       node = node->prev) {
+    if (node->block->view == view) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* ---- leading ------------------------------------------------------------ */
 
-/* Whether it is this replica's turn, and it has not used it. */
+/* Whether it is this replica's turn, and it has not used it: not even before a
+ * crash, when the log has the block but not yet the vote. */
 static bool may_propose(const struct rep_core *core) {
   return core->started && core->proposed < core->view &&
          core->last_voted < core->view &&
          rep_leader_of(core, core->view) == rep_me(core) &&
+         !has_block_of_view(core, core->view) &&
          rep_tree_knows(&core->tree, &core->lock->block);
 }
 
@@ -199,16 +212,6 @@ void rep_try_propose(struct rep_core *core, hs2n_time now) {
 }
 
 /* ---- following ---------------------------------------------------------- */
-
-static bool has_block_of_view(const struct rep_core *core, uint64_t view) {
-  for (const struct rep_node *node = core->tree.last; node != NULL;
-       node = node->prev) {
-    if (node->block->view == view) {
-      return true;
-    }
-  }
-  return false;
-}
 
 static bool within_limits(const struct rep_core *core,
                           const struct rep_block *block) {

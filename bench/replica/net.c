@@ -206,19 +206,16 @@ void rep_net_enter_view(void *self, uint64_t view) {
 
 void rep_net_configure(struct rep_net *net, const struct rep_config *config,
                        struct hs2n_config *out) {
-  struct hs2n_limits *const limits = &out->limits;
+  struct hs2n_limits *const limits = &net->limits;
   /* What may be on its way to or from one peer: some blocks and an answer. */
   const uint32_t room =
       6 * config->block_bytes_max + 2 * config->sync_bytes_max + (1u << 20);
 
-  out->chain_id = net->committee.chain_id;
-  out->types = net->types;
-  out->types_n = REP_KINDS;
-  out->consensus =
-      (struct hs2n_consensus){.struct_size = sizeof(out->consensus),
-                              .self = net,
-                              .on_message = on_message,
-                              .on_peer = on_peer};
+  net->methods = (struct hs2n_consensus){.struct_size = sizeof(net->methods),
+                                         .self = net,
+                                         .on_message = on_message,
+                                         .on_peer = on_peer};
+  hs2n_limits_default(limits);
   if (limits->peers_max < net->committee.n) {
     limits->peers_max = net->committee.n;
   }
@@ -230,6 +227,12 @@ void rep_net_configure(struct rep_net *net, const struct rep_config *config,
   limits->new_per_source_per_s = 10 * net->committee.n;
   limits->new_per_source_burst = 20 * net->committee.n;
   limits->backoff_max_ms = 1000;
+  limits->drain_ms = 50;
+  out->chain_id = net->committee.chain_id;
+  out->types = net->types;
+  out->types_n = REP_KINDS;
+  out->limits = limits;
+  out->consensus = &net->methods;
 }
 
 int rep_net_set_members(struct rep_net *net,

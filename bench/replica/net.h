@@ -17,6 +17,8 @@ struct rep_net {
   struct rep_committee committee;
   hs2n_time (*now)(void); /* the clock that drives the node */
   struct hs2n_type types[REP_KINDS];
+  struct hs2n_limits limits;
+  struct hs2n_consensus methods;
   struct hs2n_peer peers[REP_N_MAX]; /* handle of each replica but this one */
   uint32_t up;                       /* how many are connected */
   uint64_t full;                     /* sends that found no room */

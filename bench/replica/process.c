@@ -193,7 +193,6 @@ static int open_node(struct process *p) {
   io_config.log = config.log = log_line;
   io_config.log_data = config.log_data = &start;
   config.identity = p->identity;
-  config.limits.drain_ms = 50;
   rep_net_init(&p->net, &p->setup->config, hs2n_io_now);
   rep_net_configure(&p->net, &p->setup->config, &config);
   errno = 0;

@@ -1,7 +1,12 @@
 /* io.h: the ready-made driver of a node: UDP sockets, epoll and clocks.
  *
  * Three ways to run it: hs2n_io_run in a thread of yours, hs2n_io_fd inside
- * your own event loop, or hs2n_io_start for a thread of its own.  Linux. */
+ * your own event loop, or hs2n_io_start for a thread of its own.  Linux.
+ *
+ * A driver takes four descriptors and some 4 MiB of address space, of which
+ * only what datagrams have touched is memory.  It raises no signal and takes
+ * none.  After a fork the child must leave the driver alone: both processes
+ * would read one socket.  exec closes the descriptors. */
 #ifndef HS2N_IO_H
 #define HS2N_IO_H
 
@@ -22,13 +27,16 @@ enum hs2n_offload {
 /* Start from hs2n_io_config_default. */
 struct hs2n_io_config {
   size_t struct_size;
-  struct hs2n_addr listen; /* port 0: any free one */
-  uint32_t rcvbuf_bytes;   /* asked of the kernel; default 4 MiB */
-  uint32_t sndbuf_bytes;   /* default 4 MiB */
+  struct hs2n_addr listen; /* port 0: any free one.  [::] takes IPv4 too,
+                              and IPv4 alone on a machine without IPv6 */
+  uint32_t rcvbuf_bytes;   /* asked of the kernel; default 4 MiB.  Less is
+                              granted above net.core.rmem_max: see the log */
+  uint32_t sndbuf_bytes;   /* the same with net.core.wmem_max */
   enum hs2n_offload offload;
   uint32_t spin_us; /* busy-wait this long before sleeping; default 0.
                        Trades a core for some 50 us of latency. */
-  hs2n_log_fn log;  /* may be NULL; kept */
+  hs2n_log_fn log;  /* may be NULL; kept.  Called by the owner only; events
+                       io.rcvbuf, io.sndbuf, io.offload, io.send, io.failed */
   void *log_data;
 };
 
@@ -53,7 +61,8 @@ HS2N_API void hs2n_io_config_default(struct hs2n_io_config *out);
  * \param out_field    as in hs2n_node_new, also for fields of config; may
  *                     be NULL.
  * \return HS2N_OK, HS2N_ERR_SYSTEM (errno says which: EADDRINUSE, EACCES,
- *         EMFILE ...), HS2N_ERR_INVALID, or what hs2n_node_new returns.
+ *         EMFILE ...), HS2N_ERR_INVALID, HS2N_ERR_VERSION,
+ *         HS2N_ERR_NO_MEMORY, HS2N_ERR_RANDOM, or what hs2n_node_new returns.
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_io_new(struct hs2n_io **out_io,
                                          const struct hs2n_io_config *config,
@@ -96,32 +105,34 @@ HS2N_API struct hs2n_addr hs2n_io_local(const struct hs2n_io *io);
 HS2N_API hs2n_time hs2n_io_now(void);
 
 /**
- * Runs until hs2n_io_stop was called and the node has stopped.
+ * Runs until the node has stopped, after hs2n_io_stop or hs2n_node_stop.
  *
- * Thread: the caller becomes the owner.
+ * Thread: the caller becomes the owner.  Callback-safe: no.
  *
  * \param io  not NULL, not started.
- * \return HS2N_OK, HS2N_ERR_STATE or HS2N_ERR_SYSTEM.
+ * \return HS2N_OK, HS2N_ERR_STATE (started, or called from an upcall) or
+ *         HS2N_ERR_SYSTEM with errno.
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_io_run(struct hs2n_io *io);
 
 /**
- * Does what is due now, waits at most wait_max for something to do, and
- * returns.  For loops with a turn of their own.
+ * Sends what waits to be sent, waits at most wait_max for something to do,
+ * does it and returns.  For loops with a turn of their own.
  *
- * Thread: owner.
+ * Thread: owner.  Callback-safe: no.
  *
  * \param io        not NULL, not started.
  * \param wait_max  ns; 0: do not wait.
- * \return HS2N_OK or HS2N_ERR_SYSTEM.
+ * \return HS2N_OK, HS2N_ERR_STATE (started, or called from an upcall) or
+ *         HS2N_ERR_SYSTEM with errno.
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_io_turn(struct hs2n_io *io,
                                           hs2n_time wait_max);
 
 /**
  * A descriptor that is readable whenever hs2n_io_turn(io, 0) has work:
- * nest it in a poll, epoll, libuv or any other loop.  After sending from
- * outside an upcall, call hs2n_io_turn(io, 0) too.
+ * nest it in a poll, epoll, libuv or any other loop.  Call hs2n_io_turn(io, 0)
+ * once at the start, and after sending from outside an upcall.
  *
  * Thread: owner.
  *
@@ -135,7 +146,8 @@ HS2N_API int hs2n_io_fd(const struct hs2n_io *io);
  * Thread: owner until the call returns HS2N_OK.
  *
  * \param io  not NULL, not started.
- * \return HS2N_OK, HS2N_ERR_STATE or HS2N_ERR_SYSTEM.
+ * \return HS2N_OK, HS2N_ERR_STATE (started, or called from an upcall) or
+ *         HS2N_ERR_SYSTEM with errno.
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_io_start(struct hs2n_io *io);
 
@@ -150,9 +162,10 @@ HS2N_API HS2N_MUST_CHECK int hs2n_io_start(struct hs2n_io *io);
 HS2N_API void hs2n_io_stop(struct hs2n_io *io);
 
 /**
- * Waits for the thread of hs2n_io_start to end.
+ * Waits for the thread of hs2n_io_start to end; the caller is the owner
+ * afterwards.  Should the thread have failed, the log says io.failed.
  *
- * Thread: any but the io thread.
+ * Thread: any but the io thread, one at a time.
  *
  * \param io  not NULL.
  */
@@ -194,9 +207,10 @@ HS2N_API void hs2n_io_stats(const struct hs2n_io *io,
  *
  * \param out_identity  set on success; free with hs2n_identity_free.
  * \param path          the file.
- * \return HS2N_OK, HS2N_ERR_SYSTEM with errno, HS2N_ERR_FILE_MODE (others
- *         can read or write it, or it is not a regular file), or what
- *         hs2n_identity_from_pem returns.
+ * \return HS2N_OK, HS2N_ERR_SYSTEM with errno (ELOOP: a symbolic link),
+ *         HS2N_ERR_FILE_MODE (others can reach it, another user owns it, or
+ *         it is not a regular file), HS2N_ERR_TOO_BIG (over 64 KiB),
+ *         HS2N_ERR_NO_MEMORY, or what hs2n_identity_from_pem returns.
  */
 HS2N_API HS2N_MUST_CHECK int
 hs2n_identity_load(struct hs2n_identity **out_identity, const char *path);

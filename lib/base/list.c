@@ -2,18 +2,13 @@
 
 #include <assert.h>
 
-/* A lone node of a list looks like a node of none: only the list knows. */
-static void check_in_no_list(const struct hs2ni_list *l,
-                             const struct hs2ni_list_node *n) {
-  assert(n->prev == NULL);
-  assert(n->next == NULL);
-  assert(l->head != n);
-}
-
 static void link_between(struct hs2ni_list *l, struct hs2ni_list_node *prev,
                          struct hs2ni_list_node *n,
                          struct hs2ni_list_node *next) {
-  check_in_no_list(l, n);
+  /* In no list.  A lone node of one looks the same, but that list knows. */
+  assert(n->prev == NULL);
+  assert(n->next == NULL);
+  assert(l->head != n);
   n->prev = prev;
   n->next = next;
   if (prev == NULL) {

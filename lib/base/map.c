@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define ENTRIES_MAX (1u << 28)
+enum { ENTRIES_MAX = 1 << 28 }; /* so that twice as many slots fit 32 bits */
 
 struct slot {
   void *value; /* NULL: free */

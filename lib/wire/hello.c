@@ -230,6 +230,7 @@ static void check_range(const struct hs2ni_hello *hello) {
   assert(hello->addrs_n <= HS2NI_HELLO_ADDRS_MAX);
   assert(hello->records_n <= HS2NI_HELLO_RECORDS_MAX);
   assert(hello->types_n <= HS2N_TYPES_MAX);
+  (void)hello;
 }
 
 int hs2ni_hello_encode(const struct hs2ni_hello *hello,

@@ -13,10 +13,13 @@ static_assert(MSG_ELEMENTS + HS2NI_RECORD_EXTRA_MAX < 24,
               "the head of every record's array is one byte");
 static_assert((HS2NI_FLAG_VIEW_BOUND & (HS2NI_FLAG_VIEW_BOUND + 1)) == 0,
               "the known flags are all numbers up to their sum");
-static_assert(1 + 5 * 9 + HS2NI_RECORD_EXTRA_MAX * 9 <= HS2NI_RECORD_MAX,
-              "the longest msg without its body");
-static_assert(1 + 1 + 1 + 9 + 2 + HS2NI_ACK_BITMAP_MAX <= HS2NI_RECORD_MAX,
-              "the longest ack");
+static_assert(1 + 1 + 9 + 2 + 1 + 9 + 5 + HS2NI_RECORD_EXTRA_MAX * 9 <=
+                  HS2NI_RECORD_MAX,
+              "the longest msg that is read, without its body");
+static_assert(1 + 1 + 1 + 9 + 2 + HS2NI_ACK_BITMAP_MAX +
+                      HS2NI_RECORD_EXTRA_MAX * 9 <=
+                  HS2NI_RECORD_MAX,
+              "the longest ack that is read");
 
 /* ---- fields that heads and records share --------------------------------- */
 

@@ -33,7 +33,8 @@
 #include <hs2net/msg.h>
 #include <hs2net/types.h>
 
-/* Longest encoding of a head, and of a record without its body. */
+/* Longest encoding of a head, and of a record without its body but with
+ * unknown elements. */
 #define HS2NI_HEAD_MAX 32u
 #define HS2NI_RECORD_MAX 192u
 #define HS2NI_RECORD_EXTRA_MAX 4u

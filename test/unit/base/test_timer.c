@@ -149,57 +149,122 @@ static void a_failed_allocation_is_an_error(void) {
   CHECK_EQ(env.mem.live_bytes, 0);
 }
 
-/* Naive model: an array of (at, order), searched for the least each time. */
-static void walks_like_a_sorted_array(void) {
-  struct world w;
+static void waiting_ones_may_be_cancelled_in_any_order(void) {
+  for (int which = 0; which < 3; which++) {
+    struct world w;
+    char text[64];
+
+    start(&w, 4);
+    for (int i = 0; i < 3; i++) {
+      w.alarms[i].sets = &w.alarms[i];
+      w.alarms[i].sets_at = 10;
+      set(&w, i, (hs2n_time)i);
+    }
+    w.alarms[3].cancels = &w.alarms[which];
+    set(&w, 3, 10);
+    CHECK_TEXT(run(&w, 10, text), "0 1 2 3 ");
+    for (int i = 0; i < 3; i++) {
+      w.alarms[i].sets = NULL;
+    }
+    CHECK_EQ(hs2ni_timers_deadline(&w.timers), 10);
+    CHECK_TEXT(run(&w, 10, text), which == 0   ? "1 2 "
+                                  : which == 1 ? "0 2 "
+                                               : "0 1 ");
+    finish(&w);
+  }
+}
+
+/* ---- against a naive model: an array that is searched for the least --------
+ */
+
+struct walk {
+  struct world world; /* first, so that a timer leads here too */
   struct {
     hs2n_time at;
     uint64_t order;
+    bool waits; /* set at or before now while firing */
   } model[TIMERS];
-  hs2n_time now = 0;
-  uint64_t order = 0;
-  uint64_t before;
-  struct hs2ni_rng *rng;
+  uint64_t order;
+  hs2n_time now;
+  bool firing;
+};
 
-  start(&w, TIMERS);
-  rng = &w.env.env.rng;
-  before = w.env.mem.requests;
+static void walk_set(struct walk *walk) {
+  struct hs2ni_rng *rng = &walk->world.env.env.rng;
+  const int i = (int)hs2ni_rng_below(rng, TIMERS);
+  const hs2n_time at = hs2ni_rng_below(rng, 4) == 0
+                           ? HS2N_TIME_NEVER
+                           : walk->now - 3 + hs2ni_rng_below(rng, 12);
+
+  walk->model[i].at = at;
+  walk->model[i].order = walk->order++;
+  walk->model[i].waits = walk->firing && at <= walk->now;
+  set(&walk->world, i, at);
+}
+
+static int walk_least(const struct walk *walk) {
+  int least = -1;
+
   for (int i = 0; i < TIMERS; i++) {
-    model[i].at = HS2N_TIME_NEVER;
-  }
-  for (int step = 0; step < 20000; step++) {
-    const int i = (int)hs2ni_rng_below(rng, TIMERS);
-
-    if (hs2ni_rng_below(rng, 4) > 0) {
-      model[i].at = hs2ni_rng_below(rng, 5) > 0 ? now + hs2ni_rng_below(rng, 10)
-                                                : HS2N_TIME_NEVER;
-      model[i].order = order++;
-      set(&w, i, model[i].at);
+    if (walk->model[i].at > walk->now || walk->model[i].waits) {
       continue;
     }
-    now += hs2ni_rng_below(rng, 5);
-    w.fired_n = 0;
-    hs2ni_timers_run(&w.timers, now);
-    for (size_t k = 0; k < w.fired_n; k++) {
-      int least = 0;
-
-      for (int j = 1; j < TIMERS; j++) {
-        if (model[j].at < model[least].at ||
-            (model[j].at == model[least].at &&
-             model[j].order < model[least].order)) {
-          least = j;
-        }
-      }
-      CHECK_EQ(w.fired[k], least);
-      CHECK(model[least].at <= now);
-      model[least].at = HS2N_TIME_NEVER;
-    }
-    for (int j = 0; j < TIMERS; j++) {
-      CHECK(model[j].at > now);
+    if (least < 0 || walk->model[i].at < walk->model[least].at ||
+        (walk->model[i].at == walk->model[least].at &&
+         walk->model[i].order < walk->model[least].order)) {
+      least = i;
     }
   }
-  CHECK_EQ(w.env.mem.requests, before);
-  finish(&w);
+  return least;
+}
+
+static void walk_check_deadline(const struct walk *walk) {
+  hs2n_time least = HS2N_TIME_NEVER;
+
+  for (int i = 0; i < TIMERS; i++) {
+    least = walk->model[i].at < least ? walk->model[i].at : least;
+  }
+  CHECK(hs2ni_timers_deadline(&walk->world.timers) == least);
+}
+
+static void on_walk_fire(struct hs2ni_timer *timer) {
+  const struct alarm *a = HS2NI_CONTAINER(timer, struct alarm, timer);
+  struct walk *walk = HS2NI_CONTAINER(a->world, struct walk, world);
+
+  CHECK_EQ(a->number, walk_least(walk));
+  walk->model[a->number].at = HS2N_TIME_NEVER;
+  for (uint64_t n = hs2ni_rng_below(&walk->world.env.env.rng, 4); n > 0; n--) {
+    walk_set(walk);
+    walk_check_deadline(walk);
+  }
+}
+
+static void walks_like_a_searched_array(void) {
+  struct walk walk = {.now = 100};
+  uint64_t before;
+
+  start(&walk.world, TIMERS);
+  before = walk.world.env.mem.requests;
+  for (int i = 0; i < TIMERS; i++) {
+    walk.world.alarms[i].timer.fire = on_walk_fire;
+    walk.model[i].at = HS2N_TIME_NEVER;
+  }
+  for (int step = 0; step < 20000; step++) {
+    walk_set(&walk);
+    if (step % 3 == 0) {
+      walk.now += hs2ni_rng_below(&walk.world.env.env.rng, 5);
+      walk.firing = true;
+      hs2ni_timers_run(&walk.world.timers, walk.now);
+      walk.firing = false;
+      CHECK_EQ(walk_least(&walk), -1);
+      for (int i = 0; i < TIMERS; i++) {
+        walk.model[i].waits = false;
+      }
+    }
+    walk_check_deadline(&walk);
+  }
+  CHECK_EQ(walk.world.env.mem.requests, before);
+  finish(&walk.world);
 }
 
 int main(void) {
@@ -208,6 +273,7 @@ int main(void) {
   RUN(one_set_again_while_firing_waits_for_the_next_run);
   RUN(firing_may_cancel_and_move_others_that_are_due);
   RUN(a_failed_allocation_is_an_error);
-  RUN(walks_like_a_sorted_array);
+  RUN(waiting_ones_may_be_cancelled_in_any_order);
+  RUN(walks_like_a_searched_array);
   return tap_done();
 }

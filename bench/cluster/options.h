@@ -1,0 +1,34 @@
+/* options: the command line of hs2net-cluster. */
+#ifndef CLUSTER_OPTIONS_H
+#define CLUSTER_OPTIONS_H
+
+#include "store.h"
+
+#define CLUSTER_N_MAX 64
+
+struct options {
+  uint32_t replicas;
+  uint64_t rate; /* transactions a second; 0: as fast as possible */
+  uint32_t tx_bytes;
+  hs2n_time duration;
+  bool kill;
+  bool keep;
+  bool sweep;
+  enum rep_store_sync storage;
+  uint32_t block_txs_max;
+  uint32_t block_bytes_max;
+  uint32_t timer_ms;  /* least time-out of a view */
+  uint16_t base_port; /* 0: any free */
+  uint64_t seed;
+  const char *json; /* NULL: none */
+};
+
+enum options_result {
+  OPTIONS_RUN,
+  OPTIONS_SHOWN, /* help or version: nothing else to do */
+  OPTIONS_WRONG, /* said on stderr */
+};
+
+enum options_result options_parse(struct options *out, int argc, char **argv);
+
+#endif /* CLUSTER_OPTIONS_H */

@@ -1,0 +1,354 @@
+/* core_sync: fetching blocks from peers, and serving them.
+ *
+ * A block's hash covers the certificate of its parent, and a quorum vouches
+ * for the hash of the last block of an answer: so one verified certificate
+ * proves the whole chain below it, certificates included. */
+#include "core_int.h"
+
+#include <stdlib.h>
+
+#define BACKOFF_MAX 4  /* doublings of sync_retry */
+#define REFUSALS_MAX 3 /* then the next question waits */
+
+/* ---- asking ------------------------------------------------------------- */
+
+static void ask(struct rep_core *core, hs2n_time now) {
+  struct rep_sync *const s = &core->sync;
+  const uint32_t peer = rep_sync_choose(s, &core->lock->signers, rep_me(core));
+  struct rep_sync_request request = {.id = s->id + 1,
+                                     .from_height = core->tree.root.height + 1,
+                                     .want = core->lock->block};
+  const uint32_t backoff = s->tries < BACKOFF_MAX ? s->tries : BACKOFF_MAX;
+  struct rep_bytes *const body = rep_bytes_new(REP_SYNC_REQUEST_LEN);
+  struct rep_writer w;
+
+  rep_sync_asked(s, peer, now + (core->config.sync_retry << backoff));
+  if (body == NULL) {
+    core->counters.dropped++;
+    return;
+  }
+  if (s->next_height > request.from_height) {
+    request.from_height = s->next_height;
+  }
+  s->id = request.id;
+  w = rep_writer_of(body->data, body->len);
+  rep_sync_request_write(&w, &request);
+  core->counters.sync_requests++;
+  core->env.send(core->env.self, peer, REP_SYNC_REQUEST, UINT64_MAX, body);
+  rep_bytes_unref(body);
+}
+
+void rep_sync_step(struct rep_core *core, hs2n_time now) {
+  struct rep_sync *const s = &core->sync;
+
+  if (rep_tree_knows(&core->tree, &core->lock->block)) {
+    s->open = false;
+    s->tries = 0;
+    s->next_height = 0;
+    return;
+  }
+  /* Refusals are answered by asking the next, but not in an endless circle. */
+  if ((s->open || s->tries >= REFUSALS_MAX) && now < s->deadline) {
+    return;
+  }
+  if (s->open) {
+    rep_sync_failed(s);
+  }
+  ask(core, now);
+}
+
+/* ---- taking an answer --------------------------------------------------- */
+
+struct chain {
+  struct rep_block **blocks;
+  uint32_t count;
+};
+
+static void chain_fini(struct chain *chain) {
+  for (uint32_t i = 0; i < chain->count; i++) {
+    rep_block_unref(chain->blocks[i]);
+  }
+  free(chain->blocks);
+  *chain = (struct chain){0};
+}
+
+static bool follows(const struct rep_core *core, const struct chain *chain,
+                    const struct rep_block *block) {
+  const struct rep_block *parent;
+
+  if (block->txs_count > core->config.block_txs_max ||
+      block->encoding.len > core->config.block_bytes_max) {
+    return false;
+  }
+  if (chain->count == 0) {
+    return rep_tree_knows(&core->tree, &block->parent) &&
+           block->height == rep_tree_height(&core->tree, &block->parent) + 1;
+  }
+  parent = chain->blocks[chain->count - 1];
+  return rep_hash_eq(&block->parent, &parent->hash) &&
+         block->height == parent->height + 1;
+}
+
+/* Reads the blocks and checks that they are a chain on what is known here. */
+static bool read_chain(struct rep_core *core,
+                       struct rep_sync_response *response, struct chain *out) {
+  struct chain chain = {.count = 0};
+  struct rep_block *block;
+
+  chain.blocks =
+      calloc((size_t)response->blocks_left + 1, sizeof(*chain.blocks));
+  if (chain.blocks == NULL) {
+    core->counters.dropped++;
+    return false;
+  }
+  while ((block = rep_sync_response_next(response, &core->crypto)) != NULL) {
+    if (!follows(core, &chain, block)) {
+      rep_block_unref(block);
+      chain_fini(&chain);
+      return false;
+    }
+    chain.blocks[chain.count] = block;
+    chain.count++;
+  }
+  if (response->encoded.failed || chain.count == 0) {
+    chain_fini(&chain);
+    return false;
+  }
+  *out = chain;
+  return true;
+}
+
+/* Whether a quorum vouches for the last block, and so for all. */
+static bool chain_is_certified(struct rep_core *core,
+                               const struct rep_sync_response *response,
+                               const struct chain *chain) {
+  const struct rep_hash *const last = &chain->blocks[chain->count - 1]->hash;
+
+  if (rep_hash_eq(&core->lock->block, last)) {
+    return true;
+  }
+  return response->cert != NULL && rep_hash_eq(&response->cert->block, last) &&
+         rep_verify_cert(&core->verifier, response->cert);
+}
+
+static void adopt(struct rep_core *core, const struct chain *chain,
+                  struct rep_cert *cert, hs2n_time now) {
+  for (uint32_t i = 0; i < chain->count; i++) {
+    struct rep_block *const block = chain->blocks[i];
+
+    if (!rep_tree_knows(&core->tree, &block->hash) &&
+        rep_tree_add(&core->tree, block) == NULL) {
+      core->counters.dropped++;
+      rep_sync_failed(&core->sync);
+      return;
+    }
+    core->counters.sync_blocks++;
+    rep_commit_by(core, block->justify, now);
+    if (!rep_tree_knows(&core->tree, &block->hash)) {
+      break; /* not on the committed chain: impossible but for f+1 liars */
+    }
+    rep_sync_helped(&core->sync, block->height);
+  }
+  if (cert != NULL) {
+    rep_take_cert(core, cert, now);
+    rep_commit_by(core, cert, now);
+  }
+  core->unsettled = true;
+}
+
+static enum rep_verdict take_answer(struct rep_core *core,
+                                    struct rep_sync_response *response,
+                                    hs2n_time now) {
+  struct chain chain;
+
+  if (!read_chain(core, response, &chain)) {
+    rep_sync_failed(&core->sync);
+    return response->encoded.failed ? REP_WRONG : REP_STALE;
+  }
+  if (!chain_is_certified(core, response, &chain)) {
+    rep_sync_failed(&core->sync);
+    chain_fini(&chain);
+    return REP_STALE;
+  }
+  adopt(core, &chain, response->cert, now);
+  chain_fini(&chain);
+  return REP_TAKEN;
+}
+
+enum rep_verdict rep_on_sync_response(struct rep_core *core, uint32_t from,
+                                      struct rep_bytes *body, hs2n_time now) {
+  struct rep_sync_response response;
+  enum rep_verdict verdict = REP_STALE;
+
+  if (!rep_sync_response_decode(body, &response)) {
+    return REP_WRONG;
+  }
+  if (core->sync.open && response.id == core->sync.id &&
+      from == core->sync.peer) {
+    verdict = take_answer(core, &response, now);
+    rep_retry_held(core, now);
+    rep_sync_step(core, now);
+    rep_try_propose(core, now);
+  }
+  rep_cert_unref(response.cert);
+  return verdict;
+}
+
+/* ---- answering ---------------------------------------------------------- */
+
+/* The chain that an answer is cut from: the committed blocks, then the path
+ * up to end (NULL: none). */
+static struct rep_node *answer_end(const struct rep_core *core,
+                                   const struct rep_hash *want) {
+  struct rep_node *const node = rep_tree_find(&core->tree, want);
+
+  return node != NULL ? node : rep_tree_find(&core->tree, &core->lock->block);
+}
+
+static struct rep_node *node_at(struct rep_node *end, uint64_t height) {
+  while (end->block->height > height) {
+    end = end->parent;
+  }
+  return end;
+}
+
+/* The encoding of a block of the chain; *out_loaded, if set, is a reference
+ * to give back. */
+static bool encoding_at(struct rep_core *core, struct rep_node *end,
+                        uint64_t height, struct hs2n_span *out,
+                        struct rep_bytes **out_loaded) {
+  *out_loaded = NULL;
+  if (height > core->tree.root.height) {
+    *out = node_at(end, height)->block->encoding;
+    return true;
+  }
+  *out_loaded = core->env.load(core->env.self, height);
+  if (*out_loaded == NULL) {
+    return false;
+  }
+  *out = rep_bytes_span(*out_loaded);
+  return true;
+}
+
+/* The certificate that a block of the chain carries, of the block below. */
+static struct rep_cert *justify_at(struct rep_core *core, struct rep_node *end,
+                                   uint64_t height) {
+  struct rep_bytes *loaded;
+  struct rep_block *block;
+  struct rep_cert *cert = NULL;
+
+  if (height > core->tree.root.height) {
+    return rep_cert_ref(node_at(end, height)->block->justify);
+  }
+  loaded = core->env.load(core->env.self, height);
+  if (loaded == NULL) {
+    return NULL;
+  }
+  block = rep_block_decode(rep_bytes_span(loaded), loaded, &core->crypto);
+  if (block != NULL) {
+    cert = rep_cert_ref(block->justify);
+  }
+  rep_block_unref(block);
+  rep_bytes_unref(loaded);
+  return cert;
+}
+
+struct answer {
+  struct hs2n_span *encodings;
+  struct rep_bytes **loaded;
+  uint32_t count;
+  size_t bytes;
+};
+
+static void answer_fini(struct answer *a) {
+  for (uint32_t i = 0; i < a->count; i++) {
+    rep_bytes_unref(a->loaded[i]);
+  }
+  free(a->encodings);
+  free(a->loaded);
+}
+
+static bool answer_collect(struct rep_core *core, struct rep_node *end,
+                           uint64_t from, uint64_t to, struct answer *a) {
+  a->encodings = calloc(REP_SYNC_BLOCKS_MAX, sizeof(*a->encodings));
+  a->loaded = calloc(REP_SYNC_BLOCKS_MAX, sizeof(struct rep_bytes *));
+  if (a->encodings == NULL || a->loaded == NULL) {
+    return false;
+  }
+  for (uint64_t h = from; h <= to && a->count < REP_SYNC_BLOCKS_MAX; h++) {
+    if (!encoding_at(core, end, h, &a->encodings[a->count],
+                     &a->loaded[a->count])) {
+      break;
+    }
+    if (a->count > 0 &&
+        a->bytes + a->encodings[a->count].len > core->config.sync_bytes_max) {
+      rep_bytes_unref(a->loaded[a->count]);
+      break;
+    }
+    a->bytes += a->encodings[a->count].len;
+    a->count++;
+  }
+  return true;
+}
+
+/* A certificate of the last block.  Where none is at hand and the asker has
+ * none either, the answer gets one block shorter. */
+static struct rep_cert *answer_cert(struct rep_core *core, struct rep_node *end,
+                                    uint64_t from, uint64_t to,
+                                    struct answer *a) {
+  const uint64_t last = from + a->count - 1;
+
+  if (a->count == 0) {
+    return NULL;
+  }
+  if (last < to) {
+    return justify_at(core, end, last + 1);
+  }
+  if (end != NULL && rep_hash_eq(&core->lock->block, &end->block->hash)) {
+    return rep_cert_ref(core->lock);
+  }
+  a->count--;
+  rep_bytes_unref(a->loaded[a->count]);
+  return justify_at(core, end, last);
+}
+
+static void answer_send(struct rep_core *core, uint32_t to, uint64_t id,
+                        const struct rep_cert *cert, const struct answer *a) {
+  struct rep_bytes *const body =
+      rep_sync_response_encode(id, cert, a->encodings, a->count);
+
+  if (body == NULL) {
+    core->counters.dropped++;
+    return;
+  }
+  core->env.send(core->env.self, to, REP_SYNC_RESPONSE, UINT64_MAX, body);
+  rep_bytes_unref(body);
+}
+
+enum rep_verdict rep_on_sync_request(struct rep_core *core, uint32_t from,
+                                     struct hs2n_span body) {
+  struct rep_sync_request request;
+  struct answer a = {.count = 0};
+  struct rep_cert *cert = NULL;
+  struct rep_node *end;
+  uint64_t to;
+
+  if (!rep_sync_request_decode(body, &request)) {
+    return REP_WRONG;
+  }
+  end = answer_end(core, &request.want);
+  to = end != NULL ? end->block->height : core->tree.root.height;
+  if (!answer_collect(core, end, request.from_height, to, &a)) {
+    core->counters.dropped++;
+    answer_fini(&a);
+    return REP_STALE;
+  }
+  if (end == NULL || !rep_hash_eq(&end->block->hash, &request.want) ||
+      request.from_height + a.count - 1 < to) {
+    cert = answer_cert(core, end, request.from_height, to, &a);
+  }
+  answer_send(core, from, request.id, cert, &a);
+  rep_cert_unref(cert);
+  answer_fini(&a);
+  return REP_TAKEN;
+}

@@ -1,0 +1,93 @@
+/* message: what replicas say to each other, besides votes and timeouts
+ * (cert.h).  Decoders accept any bytes and check the form alone. */
+#ifndef REP_MESSAGE_H
+#define REP_MESSAGE_H
+
+#include "block.h"
+
+enum rep_kind {
+  REP_PROPOSAL,
+  REP_VOTE,
+  REP_NEW_VIEW,
+  REP_TIMEOUT,
+  REP_SYNC_REQUEST,
+  REP_SYNC_RESPONSE,
+};
+#define REP_KINDS 6
+
+/* "PROPOSAL" and so on, for logs. */
+const char *rep_kind_name(enum rep_kind kind);
+
+/* ---- proposal ---------------------------------------------------------- */
+
+/* Layout: signature, length of block, block, TC (absent when the leader
+ * entered by a certificate).  The signature is in front and of fixed size, so
+ * it can be filled in after the block behind it was hashed. */
+#define REP_PROPOSAL_HEAD (HS2N_SIGNATURE_LEN + 4u)
+
+struct rep_proposal {
+  struct rep_block *block; /* a reference */
+  struct rep_tc *tc;       /* a reference, or NULL */
+  uint8_t signature[HS2N_SIGNATURE_LEN];
+};
+
+/* On true the caller owns the references in out; the block lies in bytes and
+ * holds a reference of it. */
+bool rep_proposal_decode(struct rep_bytes *bytes,
+                         const struct rep_crypto *crypto,
+                         struct rep_proposal *out);
+void rep_proposal_fini(struct rep_proposal *proposal);
+
+/* ---- new-view ---------------------------------------------------------- */
+
+struct rep_new_view {
+  uint64_t view;         /* the view entered */
+  struct rep_cert *high; /* a reference */
+  struct rep_tc *tc;     /* of view - 1; a reference, or NULL */
+};
+
+struct rep_bytes *rep_new_view_encode(const struct rep_new_view *new_view);
+bool rep_new_view_decode(struct hs2n_span bytes, struct rep_new_view *out);
+void rep_new_view_fini(struct rep_new_view *new_view);
+
+/* ---- catching up ------------------------------------------------------- */
+
+struct rep_sync_request {
+  uint64_t id;          /* the asker's; comes back in the response */
+  uint64_t from_height; /* first block wanted, >= 1 */
+  struct rep_hash want; /* the block that was found missing */
+};
+#define REP_SYNC_REQUEST_LEN (8u + 8u + HS2N_HASH_LEN)
+
+void rep_sync_request_write(struct rep_writer *w,
+                            const struct rep_sync_request *request);
+bool rep_sync_request_decode(struct hs2n_span bytes,
+                             struct rep_sync_request *out);
+
+/* Blocks of one chain, each the parent of the next, and a certificate of the
+ * last one unless that is the wanted one, of which the asker holds it. */
+#define REP_SYNC_BLOCKS_MAX 4096
+struct rep_sync_response {
+  uint64_t id;
+  struct rep_cert *cert;     /* a reference, or NULL */
+  struct rep_reader encoded; /* what is left, for rep_sync_response_next */
+  uint32_t blocks_left;
+  struct rep_bytes *owner; /* borrowed */
+};
+
+/* Builds a response of count encodings; NULL when memory is out. */
+struct rep_bytes *rep_sync_response_encode(uint64_t id,
+                                           const struct rep_cert *cert,
+                                           const struct hs2n_span *encodings,
+                                           uint32_t count);
+
+/* On true the caller owns out->cert; bytes must outlive out. */
+bool rep_sync_response_decode(struct rep_bytes *bytes,
+                              struct rep_sync_response *out);
+
+/* The next block as a new reference; NULL at the end, or when the input is
+ * malformed, which sets encoded.failed. */
+struct rep_block *rep_sync_response_next(struct rep_sync_response *response,
+                                         const struct rep_crypto *crypto);
+
+#endif /* REP_MESSAGE_H */

@@ -1,0 +1,282 @@
+#include "net.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Leaders that the library is told of ahead, to keep their way warm. */
+#define LEADERS_AHEAD 3
+
+/* A certificate or TC of a quorum of REP_N_MAX, with room to spare. */
+#define CERT_BYTES_MAX (16u << 10)
+
+/* ---- set up ------------------------------------------------------------- */
+
+void rep_net_init(struct rep_net *net, const struct rep_config *config,
+                  hs2n_time (*now)(void)) {
+  const uint32_t block = config->block_bytes_max;
+  const uint32_t sync = config->sync_bytes_max;
+
+  *net = (struct rep_net){
+      .committee = config->committee,
+      .now = now,
+      .types =
+          {
+              {REP_PROPOSAL, HS2N_LANE_PROPOSAL, block + CERT_BYTES_MAX,
+               "proposal"},
+              {REP_VOTE, HS2N_LANE_VOTE, REP_VOTE_LEN, "vote"},
+              {REP_NEW_VIEW, HS2N_LANE_CONTROL, 2 * CERT_BYTES_MAX, "new-view"},
+              {REP_TIMEOUT, HS2N_LANE_CONTROL, CERT_BYTES_MAX, "timeout"},
+              {REP_SYNC_REQUEST, HS2N_LANE_SYNC, REP_SYNC_REQUEST_LEN,
+               "sync-request"},
+              /* one block may stick out of sync_bytes_max */
+              {REP_SYNC_RESPONSE, HS2N_LANE_SYNC,
+               sync + block + CERT_BYTES_MAX + 4 * REP_SYNC_BLOCKS_MAX,
+               "sync-response"},
+          },
+  };
+}
+
+static uint32_t replica_of(const struct rep_net *net, struct hs2n_peer peer) {
+  for (uint32_t i = 0; i < net->committee.n; i++) {
+    if (i != net->committee.me && net->peers[i].v == peer.v) {
+      return i;
+    }
+  }
+  return UINT32_MAX;
+}
+
+/* ---- up: from the node to the core -------------------------------------- */
+
+static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
+                                    struct hs2n_msg_id id,
+                                    const struct hs2n_msg *msg) {
+  struct rep_net *const net = self;
+  const uint32_t replica = replica_of(net, from);
+  struct hs2n_span span = {NULL, 0};
+  struct rep_bytes *body;
+  enum rep_verdict verdict;
+
+  (void)id;
+  if (replica == UINT32_MAX || msg->type >= REP_KINDS) {
+    return HS2N_REJECT;
+  }
+  if (msg->body != NULL) {
+    span = hs2n_buf_span(msg->body);
+  }
+  /* A copy, because blocks are kept for longer than a peer's receive credit
+   * should be. */
+  body = rep_bytes_copy(span);
+  if (body == NULL) {
+    return HS2N_BUSY;
+  }
+  verdict = rep_core_receive(net->core, replica, (enum rep_kind)msg->type, body,
+                             net->now());
+  rep_bytes_unref(body);
+  switch (verdict) {
+  case REP_TAKEN:
+    return HS2N_ACCEPT;
+  case REP_STALE:
+    return HS2N_IGNORE;
+  case REP_WRONG:
+    return HS2N_REJECT;
+  }
+  return HS2N_REJECT;
+}
+
+static void on_peer(void *self, struct hs2n_peer peer,
+                    enum hs2n_peer_state state, enum hs2n_reason reason) {
+  struct rep_net *const net = self;
+
+  (void)peer;
+  (void)reason;
+  if (state == HS2N_PEER_UP) {
+    net->up++;
+  } else if (state == HS2N_PEER_DOWN && net->up > 0) {
+    net->up--;
+  }
+}
+
+/* ---- down: from the core to the node ------------------------------------ */
+
+static void release(void *user_data, const uint8_t *data, size_t len) {
+  (void)data;
+  (void)len;
+  rep_bytes_unref(user_data);
+}
+
+/* The core's bytes as a body of the library, without a copy. */
+static struct hs2n_buf *wrap(struct rep_bytes *body) {
+  struct hs2n_buf *buf;
+
+  if (hs2n_buf_wrap(&buf, hs2n_mem_libc(), rep_bytes_span(body), release,
+                    body) != HS2N_OK) {
+    return NULL;
+  }
+  (void)rep_bytes_ref(body); /* released with buf */
+  return buf;
+}
+
+static int send_to(struct rep_net *net, const struct hs2n_dst *dst,
+                   enum rep_kind kind, uint64_t view, struct hs2n_buf *buf) {
+  const struct hs2n_msg msg = {.type = (uint8_t)kind,
+                               .flags =
+                                   view != UINT64_MAX ? HS2N_MSG_VIEW_BOUND : 0,
+                               .view = view != UINT64_MAX ? view : 0,
+                               .body = buf};
+  int err;
+
+  (void)hs2n_buf_ref(buf); /* hs2n_send takes one on success */
+  err = hs2n_send(net->node, dst, &msg, NULL);
+  if (err != HS2N_OK) {
+    hs2n_buf_unref(buf);
+  }
+  return err;
+}
+
+/* What can't be sent counts as lost: time-outs and catching up repair it. */
+static void count(struct rep_net *net, int err) {
+  if (err == HS2N_ERR_FULL) {
+    net->full++;
+  } else if (err != HS2N_OK && err != HS2N_ERR_STALE) {
+    net->refused++;
+  }
+}
+
+void rep_net_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
+                  struct rep_bytes *body) {
+  struct rep_net *const net = self;
+  struct hs2n_buf *const buf = wrap(body);
+  struct hs2n_dst dst = {.kind = HS2N_DST_PEER};
+
+  assert(to < net->committee.n && to != net->committee.me);
+  if (buf == NULL) {
+    net->refused++;
+    return;
+  }
+  dst.peer = net->peers[to];
+  count(net, send_to(net, &dst, kind, view, buf));
+  hs2n_buf_unref(buf);
+}
+
+void rep_net_broadcast(void *self, enum rep_kind kind, uint64_t view,
+                       struct rep_bytes *body) {
+  struct rep_net *const net = self;
+  struct hs2n_buf *const buf = wrap(body);
+  struct hs2n_dst dst = {.kind = HS2N_DST_EPOCH, .epoch = REP_EPOCH};
+  int err;
+
+  if (buf == NULL) {
+    net->refused++;
+    return;
+  }
+  err = send_to(net, &dst, kind, view, buf);
+  if (err == HS2N_ERR_FULL) {
+    /* One receiver has no room, perhaps because it is dead: the others must
+     * not wait for it. */
+    dst.kind = HS2N_DST_PEER;
+    for (uint32_t i = 0; i < net->committee.n; i++) {
+      if (i != net->committee.me) {
+        dst.peer = net->peers[i];
+        count(net, send_to(net, &dst, kind, view, buf));
+      }
+    }
+  } else {
+    count(net, err);
+  }
+  hs2n_buf_unref(buf);
+}
+
+void rep_net_enter_view(void *self, uint64_t view) {
+  struct rep_net *const net = self;
+  struct hs2n_peer leaders[LEADERS_AHEAD];
+  size_t n = 0;
+
+  for (uint64_t v = view; v < view + LEADERS_AHEAD; v++) {
+    const uint32_t leader = rep_leader(&net->committee, v);
+
+    if (leader != net->committee.me) {
+      leaders[n] = net->peers[leader];
+      n++;
+    }
+  }
+  count(net, hs2n_enter_view(net->node, view, leaders, n));
+}
+
+/* ---- the node ----------------------------------------------------------- */
+
+void rep_net_configure(struct rep_net *net, const struct rep_config *config,
+                       struct hs2n_config *out) {
+  struct hs2n_limits *const limits = &net->limits;
+  /* What may be on its way to or from one peer: some blocks and an answer. */
+  const uint32_t room =
+      6 * config->block_bytes_max + 2 * config->sync_bytes_max + (1u << 20);
+
+  net->methods = (struct hs2n_consensus){.struct_size = sizeof(net->methods),
+                                         .self = net,
+                                         .on_message = on_message,
+                                         .on_peer = on_peer};
+  hs2n_limits_default(limits);
+  if (limits->peers_max < net->committee.n) {
+    limits->peers_max = net->committee.n;
+  }
+  limits->tx_queue_bytes_max = room;
+  limits->rx_held_bytes = room;
+  limits->rx_window_bytes = 4u << 20;
+  limits->rx_stream_window_bytes = 4u << 20;
+  /* A committee on one machine comes from one address. */
+  limits->new_per_source_per_s = 10 * net->committee.n;
+  limits->new_per_source_burst = 20 * net->committee.n;
+  limits->backoff_max_ms = 1000;
+  limits->drain_ms = 50;
+  out->chain_id = net->committee.chain_id;
+  out->types = net->types;
+  out->types_n = REP_KINDS;
+  out->limits = limits;
+  out->consensus = &net->methods;
+}
+
+int rep_net_set_members(struct rep_net *net,
+                        const struct hs2n_member *members) {
+  const uint32_t n = net->committee.n;
+  int err = hs2n_set_members(net->node, REP_EPOCH, members, n, REP_EPOCH);
+
+  for (uint32_t i = 0; i < n && err == HS2N_OK; i++) {
+    if (i != net->committee.me) {
+      const struct hs2n_peer_id id = hs2n_key_peer_id(&members[i].key);
+
+      err = hs2n_peer_find(net->node, &id, &net->peers[i]);
+    }
+  }
+  return err;
+}
+
+static int compare(const void *a, const void *b) {
+  const hs2n_time x = *(const hs2n_time *)a;
+  const hs2n_time y = *(const hs2n_time *)b;
+
+  return x < y ? -1 : x > y;
+}
+
+void rep_net_measure(struct rep_net *net) {
+  const uint32_t others = rep_quorum(&net->committee) - 1;
+  hs2n_time rtts[REP_N_MAX];
+  uint32_t known = 0;
+
+  for (uint32_t i = 0; i < net->committee.n; i++) {
+    struct hs2n_peer_info info = {.struct_size = sizeof(info)};
+
+    if (i != net->committee.me &&
+        hs2n_peer_info(net->node, net->peers[i], &info) == HS2N_OK &&
+        info.state == HS2N_PEER_UP && info.rtt_smoothed > 0) {
+      rtts[known] = info.rtt_smoothed;
+      known++;
+    }
+  }
+  if (known < others) {
+    return;
+  }
+  /* The farthest of a quorum: a minority can't slow the time-outs down. */
+  qsort(rtts, known, sizeof(rtts[0]), compare);
+  net->rtt = rtts[others - 1];
+  rep_core_set_rtt(net->core, net->rtt);
+}

@@ -1,0 +1,342 @@
+#include "io/io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* Batches taken from a socket that never runs dry before the loop looks at
+ * its other descriptors. */
+#define ROUNDS_MAX 64
+
+/* While the socket is full the node's deadline may stay in the past: look
+ * again this often, not all the time. */
+#define BLOCKED_PAUSE HS2N_MS(1)
+
+/* What there is to take in. */
+enum ready {
+  READY_NOTHING,
+  READY_SOCKET, /* it is readable */
+  READY_BATCH,  /* spinning has already read it */
+};
+
+/* ---- descriptors -------------------------------------------------------- */
+
+static int watch(const struct hs2n_io *io, int op, int fd, uint32_t events) {
+  struct epoll_event ev = {.events = events, .data = {.fd = fd}};
+
+  return epoll_ctl(io->epoll_fd, op, fd, &ev);
+}
+
+int hs2ni_loop_init(struct hs2n_io *io) {
+  io->timer_set = HS2N_TIME_NEVER;
+  io->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  if (io->epoll_fd < 0) {
+    return HS2N_ERR_SYSTEM;
+  }
+  io->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (io->timer_fd < 0) {
+    return HS2N_ERR_SYSTEM;
+  }
+  io->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (io->event_fd < 0) {
+    return HS2N_ERR_SYSTEM;
+  }
+  if (watch(io, EPOLL_CTL_ADD, io->socket.fd, EPOLLIN) != 0 ||
+      watch(io, EPOLL_CTL_ADD, io->timer_fd, EPOLLIN | EPOLLET) != 0 ||
+      watch(io, EPOLL_CTL_ADD, io->event_fd, EPOLLIN | EPOLLET) != 0) {
+    return HS2N_ERR_SYSTEM;
+  }
+  return HS2N_OK;
+}
+
+static void close_fd(int *fd) {
+  if (*fd >= 0) {
+    close(*fd);
+  }
+  *fd = -1;
+}
+
+void hs2ni_loop_fini(struct hs2n_io *io) {
+  close_fd(&io->event_fd);
+  close_fd(&io->timer_fd);
+  close_fd(&io->epoll_fd);
+}
+
+/* ---- waking ------------------------------------------------------------- */
+
+static void signal_event(const struct hs2n_io *io) {
+  const uint64_t one = 1;
+  const int err = errno; /* may run in a signal handler */
+
+  /* Can't fail: nobody will add up 2^64 of these. */
+  if (write(io->event_fd, &one, sizeof(one)) < 0) {
+    assert(errno == EAGAIN);
+  }
+  errno = err;
+}
+
+void hs2ni_loop_wake(void *arg) {
+  struct hs2n_io *io = arg;
+
+  /* Who finds it set already leaves the rest to who set it. */
+  if (!atomic_exchange(&io->called, true) && !atomic_load(&io->awake)) {
+    signal_event(io);
+  }
+}
+
+/* ---- waiting ------------------------------------------------------------ */
+
+static int set_timer(struct hs2n_io *io, hs2n_time at) {
+  /* A value of 0 would turn the timer off, 1 is as far in the past. */
+  const hs2n_time due = at == 0 ? 1 : at;
+  struct itimerspec spec = {.it_interval = {.tv_sec = 0}};
+
+  if (due == io->timer_set) {
+    return HS2N_OK;
+  }
+  if (due != HS2N_TIME_NEVER) {
+    spec.it_value.tv_sec = (time_t)(due / HS2N_S(1));
+    spec.it_value.tv_nsec = (long)(due % HS2N_S(1));
+  }
+  if (timerfd_settime(io->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) != 0) {
+    return HS2N_ERR_SYSTEM;
+  }
+  io->timer_set = due;
+  return HS2N_OK;
+}
+
+static bool sender_waits(const struct hs2ni_sender *s) {
+  return s->blocked || s->retry_at != 0;
+}
+
+/* When the loop must act although nothing comes in. */
+static hs2n_time next_due(const struct hs2n_io *io, hs2n_time now) {
+  const struct hs2ni_sender *s = &io->sender;
+  hs2n_time due = hs2n_node_deadline(io->node);
+
+  if (sender_waits(s) && due < now + BLOCKED_PAUSE) {
+    due = now + BLOCKED_PAUSE;
+  }
+  if (s->retry_at != 0 && s->retry_at < due) {
+    due = s->retry_at;
+  }
+  return due;
+}
+
+static int watch_writable(struct hs2n_io *io, bool wanted) {
+  if (wanted == io->watch_writable) {
+    return HS2N_OK;
+  }
+  if (watch(io, EPOLL_CTL_MOD, io->socket.fd,
+            wanted ? EPOLLIN | EPOLLOUT : EPOLLIN) != 0) {
+    return HS2N_ERR_SYSTEM;
+  }
+  io->watch_writable = wanted;
+  return HS2N_OK;
+}
+
+/* Asks the kernel what is ready; timeout_ms as in epoll_wait. */
+static int collect(struct hs2n_io *io, int timeout_ms, enum ready *out_ready) {
+  struct epoll_event events[3];
+  const int n = epoll_wait(io->epoll_fd, events, 3, timeout_ms);
+
+  if (n < 0) {
+    return errno == EINTR ? HS2N_OK : HS2N_ERR_SYSTEM;
+  }
+  for (int i = 0; i < n; i++) {
+    if (events[i].data.fd == io->timer_fd) {
+      io->timer_set = 0; /* fired: no value is like it */
+    } else if (events[i].data.fd == io->socket.fd &&
+               (events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
+      *out_ready = READY_SOCKET;
+    }
+  }
+  return HS2N_OK;
+}
+
+/* Reads the socket in vain until something comes, is due, or it is time to
+ * sleep: a sleeping processor takes tens of microseconds to wake. */
+static int spin(struct hs2n_io *io, hs2n_time now, hs2n_time due,
+                enum ready *out_ready) {
+  const hs2n_time end = due < now + io->spin ? due : now + io->spin;
+
+  do {
+    const int rc = hs2ni_receiver_read(&io->receiver, &io->socket, &io->stats);
+
+    if (rc != HS2N_OK) {
+      return rc;
+    }
+    if (io->receiver.count > 0) {
+      *out_ready = READY_BATCH;
+      return HS2N_OK;
+    }
+  } while (!atomic_load(&io->called) && hs2n_io_now() < end);
+  return HS2N_OK;
+}
+
+/* From here on a post or stop writes to the event.  Returns whether one came
+ * just before: then there is no time to sleep. */
+static bool fall_asleep(struct hs2n_io *io) {
+  atomic_store(&io->awake, false);
+  return atomic_load(&io->called);
+}
+
+static int sleep_until(struct hs2n_io *io, hs2n_time due,
+                       enum ready *out_ready) {
+  int rc = set_timer(io, due);
+
+  if (rc == HS2N_OK) {
+    rc = collect(io, fall_asleep(io) ? 0 : -1, out_ready);
+  }
+  atomic_store(&io->awake, true);
+  return rc;
+}
+
+/* Waits until there is something to do, `until` at the latest. */
+static int wait_ready(struct hs2n_io *io, hs2n_time now, hs2n_time until,
+                      enum ready *out_ready) {
+  const hs2n_time next = next_due(io, now);
+  const hs2n_time due = next < until ? next : until;
+  int rc = watch_writable(io, io->sender.blocked);
+
+  if (rc != HS2N_OK) {
+    return rc;
+  }
+  if (due <= now || atomic_load(&io->called)) {
+    return collect(io, 0, out_ready);
+  }
+  if (io->spin > 0 && !sender_waits(&io->sender)) {
+    rc = spin(io, now, due, out_ready);
+    if (rc != HS2N_OK || *out_ready != READY_NOTHING) {
+      return rc;
+    }
+  }
+  return sleep_until(io, due, out_ready);
+}
+
+/* ---- working ------------------------------------------------------------ */
+
+static void pump(struct hs2n_io *io, hs2n_time now) {
+  struct hs2ni_sender *s = &io->sender;
+
+  while (hs2ni_sender_flush(s, &io->socket, &io->stats, now)) {
+    s->count = hs2n_node_poll_tx(io->node, s->tx, HS2NI_TX_BATCH, now);
+    if (s->count == 0) {
+      return;
+    }
+  }
+}
+
+/* Runs timers and posts, and begins to end when asked to. */
+static void tick(struct hs2n_io *io, hs2n_time now) {
+  const bool called = atomic_exchange(&io->called, false);
+
+  if (atomic_load(&io->stop_asked) && !io->stopping) {
+    io->stopping = true;
+    hs2n_node_stop(io->node, now);
+  }
+  if (called || hs2n_node_deadline(io->node) <= now) {
+    hs2n_node_tick(io->node, now);
+  }
+}
+
+/* One batch in, and all that follows from it.  *ready says whether there is
+ * something to read, and afterwards whether there may be more. */
+static int work_once(struct hs2n_io *io, enum ready *ready) {
+  struct hs2ni_receiver *r = &io->receiver;
+  const hs2n_time now = hs2n_io_now();
+
+  if (*ready == READY_SOCKET) {
+    const int rc = hs2ni_receiver_read(r, &io->socket, &io->stats);
+
+    if (rc != HS2N_OK) {
+      return rc;
+    }
+  }
+  if (*ready != READY_NOTHING && r->count > 0) {
+    hs2n_node_recv(io->node, r->rx, r->count, now);
+    *ready = r->full ? READY_SOCKET : READY_NOTHING;
+  } else {
+    *ready = READY_NOTHING;
+  }
+  tick(io, now);
+  pump(io, now);
+  return HS2N_OK;
+}
+
+/* Waits `wait_max` ns at most for something to do, and does it. */
+static int step(struct hs2n_io *io, hs2n_time wait_max) {
+  const hs2n_time now = hs2n_io_now();
+  unsigned rounds = 0;
+  enum ready ready = READY_NOTHING;
+  int rc = wait_ready(io, now,
+                      wait_max < HS2N_TIME_NEVER - now ? now + wait_max
+                                                       : HS2N_TIME_NEVER,
+                      &ready);
+
+  do {
+    if (rc == HS2N_OK) {
+      rc = work_once(io, &ready);
+    }
+  } while (rc == HS2N_OK && ready != READY_NOTHING && ++rounds < ROUNDS_MAX);
+  return rc;
+}
+
+/* Makes the epoll descriptor say what is left to do. */
+static int leave(struct hs2n_io *io) {
+  int rc = set_timer(io, next_due(io, hs2n_io_now()));
+
+  if (rc == HS2N_OK) {
+    rc = watch_writable(io, io->sender.blocked);
+  }
+  if (fall_asleep(io)) {
+    signal_event(io);
+  }
+  return rc;
+}
+
+int hs2n_io_turn(struct hs2n_io *io, hs2n_time wait_max) {
+  int rc;
+
+  if (io->thread_runs || io->in_turn) {
+    return HS2N_ERR_STATE;
+  }
+  io->in_turn = true;
+  atomic_store(&io->awake, true);
+  pump(io, hs2n_io_now()); /* what was sent since the last turn */
+  rc = step(io, wait_max);
+  if (rc == HS2N_OK) {
+    rc = leave(io);
+  }
+  io->in_turn = false;
+  return rc;
+}
+
+int hs2ni_loop_run(struct hs2n_io *io) {
+  int rc = HS2N_OK;
+
+  io->in_turn = true;
+  atomic_store(&io->awake, true);
+  pump(io, hs2n_io_now());
+  while (rc == HS2N_OK && !hs2n_node_stopped(io->node)) {
+    rc = step(io, HS2N_TIME_NEVER);
+  }
+  atomic_store(&io->awake, false);
+  io->in_turn = false;
+  return rc;
+}
+
+int hs2n_io_run(struct hs2n_io *io) {
+  if (io->thread_runs || io->in_turn) {
+    return HS2N_ERR_STATE;
+  }
+  return hs2ni_loop_run(io);
+}
+
+void hs2n_io_stop(struct hs2n_io *io) {
+  atomic_store(&io->stop_asked, true);
+  hs2ni_loop_wake(io);
+}

@@ -1,0 +1,245 @@
+/* test_nodes: whole replicas over loopback, each in an outer event loop. */
+#include "tap.h"
+
+#include "net_world.h"
+
+#include <stdlib.h>
+
+static struct net net;
+static unsigned want_received;
+static unsigned want_acked;
+
+static bool all_arrived(const struct net *n) {
+  return net_received(n) >= want_received && net_acked(n) >= want_acked;
+}
+
+static struct hs2n_stats stats_of(uint32_t i) {
+  struct hs2n_stats stats = {.struct_size = sizeof(stats)};
+
+  hs2n_node_stats(hs2n_io_node(net.r[i].io), &stats);
+  return stats;
+}
+
+/* Both ways, some sizes, everything acknowledged. */
+static void exchange(void) {
+  static const size_t lens[] = {0, 16, 150, 1200, 1452, 5000, 16384};
+  const unsigned n = sizeof(lens) / sizeof(lens[0]);
+
+  want_received = 0;
+  want_acked = 0;
+  for (unsigned i = 0; i < n; i++) {
+    for (uint32_t from = 0; from < net.n; from++) {
+      CHECK_EQ(net_send(&net.r[from], NET_MAX, NET_VOTE, lens[i]), HS2N_OK);
+      want_acked++;
+      want_received += net.n - 1;
+    }
+  }
+  CHECK(net_run(&net, all_arrived));
+  CHECK_EQ(net_received(&net), want_received);
+  CHECK(net_is_clean(&net));
+}
+
+static void meet(uint32_t n, const char *listen, const char *dial) {
+  if (net_open(&net, n, listen, dial, NULL) && net_join(&net)) {
+    exchange();
+    CHECK(net_all_up(&net));
+  } else {
+    CHECK(false);
+  }
+  net_close(&net);
+}
+
+static void two_replicas_meet_over_ipv4(void) {
+  meet(2, "127.0.0.1:0", "127.0.0.1:0");
+}
+
+static void two_replicas_meet_over_ipv6(void) {
+  meet(2, "[::1]:0", "[::1]:0");
+}
+
+static void wildcard_sockets_are_dialled_over_ipv4(void) {
+  meet(2, "[::]:0", "127.0.0.1:0");
+}
+
+static void wildcard_sockets_are_dialled_over_ipv6(void) {
+  meet(2, "[::]:0", "[::1]:0");
+}
+
+static void wildcard_ipv4_sockets_meet(void) {
+  meet(2, "0.0.0.0:0", "127.0.0.1:0");
+}
+
+/* covers: H73, N11, H02 */
+static void four_replicas_hear_every_broadcast_once(void) {
+  meet(4, "127.0.0.1:0", "127.0.0.1:0");
+}
+
+/* covers: H09, N07 */
+static void ten_thousand_messages_take_one_connection(void) {
+  unsigned sent = 0;
+  bool ok =
+      net_open(&net, 2, "127.0.0.1:0", "127.0.0.1:0", NULL) && net_join(&net);
+
+  CHECK(ok);
+  while (ok && sent < 10000) {
+    const int rc = net_send(&net.r[0], 1, NET_VOTE, 150);
+
+    CHECK(rc == HS2N_OK || rc == HS2N_ERR_FULL);
+    if (rc == HS2N_OK) {
+      sent++;
+      continue;
+    }
+    want_received = sent;
+    want_acked = sent;
+    ok = rc == HS2N_ERR_FULL && net_run(&net, all_arrived);
+  }
+  want_received = sent;
+  want_acked = sent;
+  CHECK(ok && net_run(&net, all_arrived));
+  CHECK_EQ(net.r[1].received, 10000);
+  CHECK(net_is_clean(&net));
+  CHECK_EQ(stats_of(0).connections_opened - stats_of(0).duplicate_connections,
+           1);
+  CHECK_EQ(stats_of(1).connections_opened - stats_of(1).duplicate_connections,
+           1);
+  net_close(&net);
+}
+
+/* Large bodies with small ones between them. */
+static void large_and_small(const struct hs2n_io_config *config,
+                            uint32_t payload_max) {
+  static const size_t lens[] = {65535, 65536, 65537, 1u << 20, NET_BODY_MAX};
+  bool ok = net_open(&net, 2, "127.0.0.1:0", "127.0.0.1:0", config);
+
+  if (ok && payload_max != 0) {
+    net.udp_payload_max = payload_max;
+    for (uint32_t i = 0; i < 2; i++) {
+      net_kill(&net, i);
+      ok = ok && net_restart(&net, i);
+    }
+  } else {
+    ok = ok && net_join(&net);
+  }
+  CHECK(ok);
+  want_received = 0;
+  want_acked = 0;
+  for (size_t i = 0; ok && i < sizeof(lens) / sizeof(lens[0]); i++) {
+    CHECK_EQ(net_send(&net.r[0], 1, NET_PROPOSAL, lens[i]), HS2N_OK);
+    CHECK_EQ(net_send(&net.r[0], 1, NET_VOTE, 100), HS2N_OK);
+    CHECK_EQ(net_send(&net.r[1], 0, NET_BULK, lens[i]), HS2N_OK);
+    want_received += 3;
+    want_acked += 3;
+  }
+  CHECK(ok && net_run(&net, all_arrived));
+  CHECK(net_is_clean(&net));
+  net_close(&net);
+}
+
+static void large_bodies_arrive_whole_with_offload(void) {
+  large_and_small(NULL, 0);
+}
+
+static void large_bodies_arrive_whole_without_offload(void) {
+  struct hs2n_io_config config;
+
+  hs2n_io_config_default(&config);
+  config.offload = HS2N_OFFLOAD_OFF;
+  large_and_small(&config, 0);
+}
+
+static void large_bodies_arrive_whole_in_large_datagrams(void) {
+  large_and_small(NULL, 16384);
+}
+
+/* The kernel drops most of a burst: what it drops is sent again. */
+static void large_bodies_arrive_whole_through_a_tiny_buffer(void) {
+  struct hs2n_io_config config;
+
+  hs2n_io_config_default(&config);
+  config.rcvbuf_bytes = 32768;
+  config.sndbuf_bytes = 32768;
+  large_and_small(&config, 0);
+}
+
+static void spinning_replicas_meet(void) {
+  struct hs2n_io_config config;
+
+  hs2n_io_config_default(&config);
+  config.spin_us = 50;
+  large_and_small(&config, 0);
+}
+
+static bool peer_went_down(const struct net *n) {
+  return n->r[0].downs > 0;
+}
+
+static bool one_has_stopped(const struct net *n) {
+  return hs2n_node_stopped(hs2n_io_node(n->r[1].io));
+}
+
+static void a_stopped_replica_says_goodbye(void) {
+  if (net_open(&net, 2, "127.0.0.1:0", "127.0.0.1:0", NULL) && net_join(&net)) {
+    exchange();
+    hs2n_io_stop(net.r[1].io);
+    CHECK(net_run(&net, one_has_stopped));
+    CHECK(net_run(&net, peer_went_down));
+    CHECK_EQ(net.r[0].down_reason, HS2N_REASON_SHUTDOWN);
+    CHECK_EQ(net_send(&net.r[1], 0, NET_VOTE, 16), HS2N_ERR_CLOSED);
+  } else {
+    CHECK(false);
+  }
+  net_close(&net);
+}
+
+/* covers: N09, H12 */
+static void a_replica_that_was_killed_comes_back(void) {
+  if (net_open(&net, 2, "127.0.0.1:0", "127.0.0.1:0", NULL) && net_join(&net)) {
+    exchange();
+    net_kill(&net, 1);
+    memset(net.r[0].next, 0, sizeof(net.r[0].next));
+    memset(net.r[0].sent, 0, sizeof(net.r[0].sent));
+    CHECK(net_restart(&net, 1));
+    net.r[0].received = 0;
+    net.r[1].received = 0;
+    net.r[0].acked = 0;
+    net.r[1].acked = 0;
+    exchange();
+  } else {
+    CHECK(false);
+  }
+  net_close(&net);
+}
+
+/* covers: D01 */
+static void a_port_is_free_again_after_each_of_300_lives(void) {
+  bool ok = net_open(&net, 1, "127.0.0.1:0", "127.0.0.1:0", NULL);
+
+  for (unsigned i = 0; ok && i < 300; i++) {
+    if (i % 2 == 0) {
+      ok = hs2n_io_start(net.r[0].io) == HS2N_OK;
+    }
+    net_kill(&net, 0);
+    ok = ok && net_restart(&net, 0);
+  }
+  CHECK(ok);
+  net_close(&net);
+}
+
+int main(void) {
+  RUN(two_replicas_meet_over_ipv4);
+  RUN(two_replicas_meet_over_ipv6);
+  RUN(wildcard_sockets_are_dialled_over_ipv4);
+  RUN(wildcard_sockets_are_dialled_over_ipv6);
+  RUN(wildcard_ipv4_sockets_meet);
+  RUN(four_replicas_hear_every_broadcast_once);
+  RUN(ten_thousand_messages_take_one_connection);
+  RUN(large_bodies_arrive_whole_with_offload);
+  RUN(large_bodies_arrive_whole_without_offload);
+  RUN(large_bodies_arrive_whole_in_large_datagrams);
+  RUN(large_bodies_arrive_whole_through_a_tiny_buffer);
+  RUN(spinning_replicas_meet);
+  RUN(a_stopped_replica_says_goodbye);
+  RUN(a_replica_that_was_killed_comes_back);
+  RUN(a_port_is_free_again_after_each_of_300_lives);
+  return tap_done();
+}

@@ -1,0 +1,255 @@
+/* The whole protocol on virtual time, with faults drawn from seeds.  A seed
+ * that fails is printed, and repeats exactly: test_replica_world SEED. */
+#include "world.h"
+
+#include <stdlib.h>
+#include <tap.h>
+
+static struct world w; /* too large for the stack */
+
+static void say(uint64_t seed) {
+  TAP_SAY("# n %u, seed %" PRIu64 ", at %" PRIu64 " us, height %" PRIu64
+          ": %s\n",
+          w.n, seed, w.now / 1000, w.height,
+          w.broken != NULL ? w.broken : "not all transactions were executed");
+}
+
+/* Loads the cluster for a while. */
+static void work(hs2n_time duration, hs2n_time every) {
+  for (hs2n_time t = 0; t < duration && w.broken == NULL; t += every) {
+    world_submit(&w);
+    world_run(&w, every);
+  }
+}
+
+/* After all faults are gone everybody has to catch up and finish. */
+static bool finishes(void) {
+  world_heal(&w);
+  for (int i = 0; i < 100 && w.broken == NULL; i++) {
+    world_resubmit(&w);
+    world_run(&w, HS2N_MS(200));
+    if (world_all_executed(&w) && world_lowest_height(&w) + 8 > w.height) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void commits_in_five_delays(void) {
+  world_init(&w, 4, 1);
+  w.net = (struct world_net){.delay_min = HS2N_MS(1), .delay_max = HS2N_MS(1)};
+  world_run(&w, HS2N_MS(500)); /* idle by now */
+  world_submit(&w);
+  world_run(&w, HS2N_MS(20));
+  CHECK(w.broken == NULL);
+  CHECK(world_all_executed(&w));
+  world_fini(&w);
+}
+
+static void idles_slowly(void) {
+  uint64_t before;
+
+  world_init(&w, 4, 1);
+  work(HS2N_MS(100), HS2N_MS(10));
+  world_run(&w, HS2N_S(1));
+  CHECK(world_all_executed(&w));
+  before = w.height;
+  world_run(&w, HS2N_S(1));
+  CHECK(w.broken == NULL);
+  CHECK(w.height - before <= 200); /* one block each 5 ms */
+  CHECK(w.height - before >= 50);
+  world_fini(&w);
+}
+
+static void commits_all_without_faults(void) {
+  struct rep_core_info info;
+
+  world_init(&w, 4, 3);
+  work(HS2N_S(1), HS2N_MS(1));
+  world_run(&w, HS2N_MS(100));
+  CHECK(w.broken == NULL);
+  CHECK(world_all_executed(&w));
+  CHECK(w.height > 100);
+  for (uint32_t i = 0; i < 4; i++) {
+    rep_core_info(w.replicas[i].core, &info);
+    CHECK_EQ(info.counters.txs, w.txs_submitted);
+    CHECK_EQ(info.counters.txs_repeated, 0);
+    CHECK_EQ(info.counters.timeouts, 0);
+    CHECK(info.tree_blocks <= 8);
+  }
+  world_fini(&w);
+}
+
+/* One of four is dead: views that need it fail, the others go on. */
+static void survives_a_dead_leader(void) {
+  uint64_t before;
+
+  world_init(&w, 4, 4);
+  work(HS2N_MS(200), HS2N_MS(1));
+  world_crash(&w, 2);
+  before = w.height;
+  work(HS2N_S(2), HS2N_MS(1));
+  CHECK(w.broken == NULL);
+  CHECK(w.height > before + 20);
+  CHECK(finishes());
+  world_fini(&w);
+}
+
+/* More than f are gone: nothing is committed, and nothing is lost. */
+static void stops_without_a_quorum(void) {
+  uint64_t before;
+
+  world_init(&w, 7, 5);
+  work(HS2N_MS(200), HS2N_MS(1));
+  for (uint32_t i = 0; i < 3; i++) {
+    world_crash(&w, i);
+  }
+  world_run(&w, HS2N_MS(50));
+  before = w.height;
+  work(HS2N_S(2), HS2N_MS(10));
+  CHECK_EQ(w.height, before);
+  CHECK(finishes());
+  CHECK(w.height > before);
+  world_fini(&w);
+}
+
+static void catches_up_over_many_blocks(void) {
+  struct rep_core_info info;
+
+  world_init(&w, 4, 6);
+  world_crash(&w, 3);
+  work(HS2N_S(8), HS2N_MS(2));
+  CHECK(w.height > 100);
+  CHECK(finishes());
+  rep_core_info(w.replicas[3].core, &info);
+  CHECK(info.counters.sync_blocks > 100);
+  CHECK(info.counters.sync_requests < 100);
+  world_fini(&w);
+}
+
+static void survives_losing_everybody(void) {
+  world_init(&w, 4, 7);
+  for (int round = 0; round < 5; round++) {
+    work(HS2N_MS(100), HS2N_MS(1));
+    for (uint32_t i = 0; i < 4; i++) {
+      world_crash(&w, i);
+    }
+    world_heal(&w);
+  }
+  CHECK(finishes());
+  world_fini(&w);
+}
+
+/* ---- seeds -------------------------------------------------------------- */
+
+static void random_fault(void) {
+  const uint32_t who = (uint32_t)world_random(&w, w.n);
+  uint32_t down = 0;
+
+  for (uint32_t i = 0; i < w.n; i++) {
+    down += w.replicas[i].up ? 0 : 1;
+  }
+  switch (world_random(&w, 7)) {
+  case 0:
+  case 1:
+    if (down < 2) {
+      world_crash(&w, who);
+    }
+    break;
+  case 2:
+  case 3:
+    world_restart(&w, who);
+    break;
+  case 4:
+    for (uint32_t i = 0; i < w.n; i++) {
+      w.group[i] = (uint32_t)world_random(&w, 2);
+    }
+    break;
+  case 5:
+    memset(w.group, 0, sizeof(w.group));
+    break;
+  default:
+    w.net.loss_percent = (uint32_t)world_random(&w, 30);
+    w.net.repeat_percent = (uint32_t)world_random(&w, 30);
+    w.net.delay_max = HS2N_MS(1 + world_random(&w, 15));
+    w.net.sync_max = HS2N_US(world_random(&w, 3000));
+    break;
+  }
+}
+
+static bool survives(uint32_t n, uint64_t seed, bool with_liar) {
+  bool ok;
+
+  world_init(&w, n, seed);
+  if (with_liar) {
+    w.liar = (int32_t)world_random(&w, n);
+  }
+  for (int i = 0; i < 25 && w.broken == NULL; i++) {
+    random_fault();
+    work(HS2N_MS(100), HS2N_MS(2));
+  }
+  w.net.delay_max = HS2N_MS(2);
+  ok = finishes();
+  if (!ok) {
+    say(seed);
+  }
+  world_fini(&w);
+  return ok;
+}
+
+static uint64_t seeds = 40;
+
+static void survives_faults_of_4(void) {
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    CHECK(survives(4, seed, false));
+  }
+}
+
+static void survives_faults_of_7(void) {
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    CHECK(survives(7, seed, false));
+  }
+}
+
+static void survives_an_equivocating_leader_of_4(void) {
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    CHECK(survives(4, seed, true));
+  }
+}
+
+static void survives_an_equivocating_leader_of_7(void) {
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    CHECK(survives(7, seed, true));
+  }
+}
+
+/* No other fault: all four halves of the votes arrive, and still at most one
+ * block of a view is certified. */
+static void equivocation_alone_is_harmless(void) {
+  world_init(&w, 4, 9);
+  w.liar = 1;
+  work(HS2N_S(2), HS2N_MS(1));
+  CHECK(w.equivocations > 10);
+  CHECK(finishes());
+  CHECK(w.broken == NULL);
+  world_fini(&w);
+}
+
+int main(int argc, char **argv) {
+  if (argc > 1) {
+    seeds = strtoull(argv[1], NULL, 10);
+  }
+  RUN(commits_in_five_delays);
+  RUN(idles_slowly);
+  RUN(commits_all_without_faults);
+  RUN(survives_a_dead_leader);
+  RUN(stops_without_a_quorum);
+  RUN(catches_up_over_many_blocks);
+  RUN(survives_losing_everybody);
+  RUN(equivocation_alone_is_harmless);
+  RUN(survives_faults_of_4);
+  RUN(survives_faults_of_7);
+  RUN(survives_an_equivocating_leader_of_4);
+  RUN(survives_an_equivocating_leader_of_7);
+  return tap_done();
+}

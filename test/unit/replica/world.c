@@ -1,0 +1,650 @@
+#include "world.h"
+
+#include "fake_crypto.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* "Needed in a real program too": out of memory ends a test at once. */
+static void *grow(void *old, size_t *capacity, size_t count, size_t size) {
+  void *grown = old;
+
+  if (count == *capacity) {
+    *capacity = *capacity == 0 ? 64 : 2 * *capacity;
+    grown = realloc(old, *capacity * size);
+    if (grown == NULL) {
+      abort();
+    }
+  }
+  return grown;
+}
+
+static void breaks(struct world *w, const char *what) {
+  if (w->broken == NULL) {
+    w->broken = what;
+  }
+}
+
+uint64_t world_random(struct world *w, uint64_t bound) {
+  /* splitmix64 */
+  uint64_t z = w->random += 0x9e3779b97f4a7c15u;
+
+  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+  return (z ^ z >> 31) % bound;
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+static bool earlier(const struct world_event *a, const struct world_event *b) {
+  return a->when != b->when ? a->when < b->when : a->order < b->order;
+}
+
+static void push(struct world *w, struct world_event event) {
+  size_t i = w->events_count;
+
+  event.order = w->order++;
+  w->events =
+      grow(w->events, &w->events_capacity, w->events_count, sizeof(*w->events));
+  w->events_count++;
+  while (i > 0 && earlier(&event, &w->events[(i - 1) / 2])) {
+    w->events[i] = w->events[(i - 1) / 2];
+    i = (i - 1) / 2;
+  }
+  w->events[i] = event;
+}
+
+static struct world_event pop(struct world *w) {
+  const struct world_event top = w->events[0];
+  const struct world_event last = w->events[w->events_count - 1];
+  size_t i = 0;
+
+  w->events_count--;
+  for (;;) {
+    size_t child = 2 * i + 1;
+
+    if (child + 1 < w->events_count &&
+        earlier(&w->events[child + 1], &w->events[child])) {
+      child++;
+    }
+    if (child >= w->events_count || !earlier(&w->events[child], &last)) {
+      break;
+    }
+    w->events[i] = w->events[child];
+    i = child;
+  }
+  w->events[i] = last;
+  return top;
+}
+
+/* ---- the network -------------------------------------------------------- */
+
+static void check_vote(struct world_replica *r, struct hs2n_span body) {
+  struct rep_vote vote;
+
+  if ((int32_t)r->me == r->world->liar || !rep_vote_decode(body, &vote)) {
+    return;
+  }
+  for (size_t i = r->votes_count; i-- > 0;) {
+    if (r->votes[i].view == vote.view &&
+        !rep_hash_eq(&r->votes[i].block, &vote.block)) {
+      breaks(r->world, "a replica voted for two blocks of one view");
+    }
+    if (r->votes[i].view > vote.view) {
+      breaks(r->world, "a replica voted in an earlier view");
+    }
+    if (r->votes_count - i > 16) {
+      break; /* views rise, so older ones were compared before */
+    }
+  }
+  r->votes =
+      grow(r->votes, &r->votes_capacity, r->votes_count, sizeof(*r->votes));
+  r->votes[r->votes_count++] = (struct world_vote){vote.view, vote.block};
+}
+
+static void transmit(struct world *w, uint32_t from, uint32_t to,
+                     enum rep_kind kind, struct rep_bytes *body) {
+  uint32_t copies = 1;
+
+  if (w->group[from] != w->group[to] ||
+      world_random(w, 100) < w->net.loss_percent) {
+    return;
+  }
+  copies += world_random(w, 100) < w->net.repeat_percent ? 1 : 0;
+  for (uint32_t i = 0; i < copies; i++) {
+    const hs2n_time spread = w->net.delay_max - w->net.delay_min + 1;
+
+    push(w, (struct world_event){.when = w->now + w->net.delay_min +
+                                         world_random(w, spread),
+                                 .to = to,
+                                 .from = from,
+                                 .kind = kind,
+                                 .body = rep_bytes_ref(body)});
+  }
+}
+
+/* Remembers certificates, to have old ones at hand. */
+static void remember(struct world *w, const struct rep_block *block) {
+  const uint64_t slot = block->height % WORLD_OLD_CERTS;
+
+  rep_cert_unref(w->old_certs[slot]);
+  w->old_certs[slot] = rep_cert_ref(block->justify);
+  w->old_heights[slot] = block->height - 1;
+}
+
+/* Extends an old certificate instead, which only a TC allows. */
+static void go_back(struct world *w, struct rep_block_head *head) {
+  const uint64_t slot = world_random(w, WORLD_OLD_CERTS);
+
+  if (w->old_certs[slot] != NULL) {
+    head->justify = w->old_certs[slot];
+    head->height = w->old_heights[slot] + 1;
+  }
+}
+
+/* Another block of the same view, signed like the first. */
+static struct rep_bytes *twin_of(struct world *w, struct rep_bytes *body,
+                                 uint32_t liar, struct rep_hash *out_hash) {
+  struct rep_crypto crypto = fake_crypto(&liar);
+  struct rep_proposal p;
+  struct rep_bytes *twin;
+  struct rep_block_head head;
+  struct rep_signed text;
+  struct rep_writer writer;
+  size_t len;
+  uint8_t tx[12];
+
+  if (!rep_proposal_decode(body, &crypto, &p)) {
+    abort();
+  }
+  head = (struct rep_block_head){.view = p.block->view,
+                                 .height = p.block->height,
+                                 .proposer = liar,
+                                 .justify = p.block->justify,
+                                 .txs_count = 1,
+                                 .txs_len = rep_tx_room(sizeof(tx))};
+  remember(w, p.block);
+  if (p.tc != NULL && world_random(w, 2) == 0) {
+    go_back(w, &head);
+  }
+  len = rep_block_overhead(head.justify) + head.txs_len;
+  twin = rep_bytes_new(REP_PROPOSAL_HEAD + len +
+                       (p.tc != NULL ? rep_tc_len(p.tc) : 0));
+  writer = rep_writer_of(twin->data, twin->len);
+  (void)rep_write_room(&writer, HS2N_SIGNATURE_LEN);
+  rep_write_be(&writer, len, 4);
+  rep_block_write_head(&writer, &head);
+  rep_put_be(tx, UINT64_MAX - w->equivocations, 8);
+  memset(tx + 8, 0xee, 4);
+  rep_write_be(&writer, sizeof(tx), 4);
+  rep_write_copy(&writer, tx, sizeof(tx));
+  if (p.tc != NULL) {
+    rep_tc_write(&writer, p.tc);
+  }
+  fake_hash(NULL, (struct hs2n_span){twin->data + REP_PROPOSAL_HEAD, len},
+            out_hash);
+  rep_proposal_text(&w->config.committee, head.view, out_hash, &text);
+  fake_sign_as(liar, rep_signed_span(&text), twin->data);
+  rep_proposal_fini(&p);
+  w->equivocations++;
+  return twin;
+}
+
+/* One block to some, another to the others, and a vote for each. */
+static void lie(struct world *w, uint32_t liar, struct rep_bytes *body) {
+  struct rep_vote vote = {.voter = liar};
+  struct rep_bytes *const vote_body = rep_bytes_new(REP_VOTE_LEN);
+  struct rep_bytes *const twin = twin_of(w, body, liar, &vote.block);
+  struct rep_proposal p;
+  struct rep_crypto crypto = fake_crypto(&liar);
+  struct rep_signed text;
+  struct rep_writer writer;
+
+  for (uint32_t to = 0; to < w->n; to++) {
+    if (to != liar) {
+      transmit(w, liar, to, REP_PROPOSAL,
+               world_random(w, 3) == 0 ? body : twin);
+    }
+  }
+  if (!rep_proposal_decode(twin, &crypto, &p)) {
+    abort();
+  }
+  vote.view = p.block->view;
+  rep_vote_text(&w->config.committee, vote.view, &vote.block, &text);
+  fake_sign_as(liar, rep_signed_span(&text), vote.signature);
+  writer = rep_writer_of(vote_body->data, vote_body->len);
+  rep_vote_write(&writer, &vote);
+  transmit(w, liar, rep_leader(&w->config.committee, vote.view + 1), REP_VOTE,
+           vote_body);
+  rep_proposal_fini(&p);
+  rep_bytes_unref(vote_body);
+  rep_bytes_unref(twin);
+}
+
+/* ---- the environment of a core ------------------------------------------ */
+
+static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
+                     struct rep_bytes *body) {
+  struct world_replica *const r = self;
+
+  (void)view;
+  assert(to != r->me);
+  if (kind == REP_VOTE) {
+    check_vote(r, rep_bytes_span(body));
+  }
+  transmit(r->world, r->me, to, kind, body);
+}
+
+static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
+                          struct rep_bytes *body) {
+  struct world_replica *const r = self;
+
+  (void)view;
+  if ((int32_t)r->me == r->world->liar && kind == REP_PROPOSAL) {
+    lie(r->world, r->me, body);
+    return;
+  }
+  for (uint32_t to = 0; to < r->world->n; to++) {
+    if (to != r->me) {
+      transmit(r->world, r->me, to, kind, body);
+    }
+  }
+}
+
+static void env_enter_view(void *self, uint64_t view) {
+  (void)self;
+  (void)view;
+}
+
+static struct world_record *append(struct world_replica *r) {
+  r->records = grow(r->records, &r->records_capacity, r->records_count,
+                    sizeof(*r->records));
+  return &r->records[r->records_count++];
+}
+
+static uint64_t env_append_block(void *self, const struct rep_block *block) {
+  struct world_replica *const r = self;
+  struct rep_bytes *const copy = rep_bytes_copy(block->encoding);
+  struct rep_crypto crypto = fake_crypto(&r->me);
+
+  *append(r) = (struct world_record){
+      .block = rep_block_decode(rep_bytes_span(copy), copy, &crypto)};
+  rep_bytes_unref(copy);
+  return r->records_count - 1;
+}
+
+static void env_append_state(void *self, uint64_t seq,
+                             const struct rep_state *state) {
+  struct world_replica *const r = self;
+  struct world *const w = r->world;
+  struct world_record *const record = append(r);
+
+  *record = (struct world_record){.state = *state, .seq = seq};
+  record->state.lock = rep_cert_ref(state->lock);
+  push(w, (struct world_event){.when = w->now +
+                                       world_random(w, w->net.sync_max + 1),
+                               .to = r->me,
+                               .life = r->life,
+                               .records = r->records_count,
+                               .seq = seq});
+}
+
+static void check_commit(struct world_replica *r,
+                         const struct rep_block *block) {
+  struct world *const w = r->world;
+
+  if (block->height != r->height + 1) {
+    breaks(w, "heights were not committed in order");
+  }
+  if (block->height >= WORLD_HEIGHTS_MAX) {
+    abort();
+  }
+  if (block->height > w->height) {
+    w->height = block->height;
+    w->chain[block->height] = block->hash;
+  } else if (!rep_hash_eq(&w->chain[block->height], &block->hash)) {
+    breaks(w, "two replicas committed different blocks at one height");
+  }
+}
+
+static void execute(struct world_replica *r, struct hs2n_span tx) {
+  struct rep_reader reader = rep_reader_of(tx);
+  const uint64_t id = rep_read_be(&reader, 8);
+
+  if (id >= WORLD_TXS_MAX) {
+    return; /* a twin's */
+  }
+  if (r->executed[id] != 0) {
+    breaks(r->world, "a transaction was executed twice");
+  }
+  r->executed[id] = 1;
+  r->world->tx_replicas[id] =
+      (uint8_t)(r->world->tx_replicas[id] | 1u << r->me);
+}
+
+static void env_commit(void *self, struct rep_block *block, uint64_t log_pos,
+                       const bool *fresh) {
+  struct world_replica *const r = self;
+  struct rep_reader txs = rep_reader_of(block->txs);
+  struct hs2n_span tx;
+
+  if ((int32_t)r->me != r->world->liar) {
+    check_commit(r, block);
+  }
+  for (uint32_t i = 0; rep_tx_next(&txs, &tx); i++) {
+    if (fresh[i] && (int32_t)r->me != r->world->liar) {
+      execute(r, tx);
+    }
+  }
+  r->height = block->height;
+  r->positions[block->height] = log_pos;
+}
+
+static struct rep_bytes *env_load(void *self, uint64_t height) {
+  const struct world_replica *const r = self;
+  const struct rep_block *block;
+
+  if (height == 0 || height > r->height) {
+    return NULL;
+  }
+  block = r->records[r->positions[height]].block;
+  return rep_bytes_copy(block->encoding);
+}
+
+/* ---- lives -------------------------------------------------------------- */
+
+static struct rep_block *read_record(void *self, uint64_t pos) {
+  const struct world_replica *const r = self;
+
+  return rep_block_ref(r->records[pos].block);
+}
+
+static void reexecute(struct world_replica *r, const struct rep_replay *log) {
+  r->height = rep_replay_height(log);
+  memset(r->executed, 0, WORLD_TXS_MAX);
+  for (uint64_t h = 1; h <= r->height; h++) {
+    const uint64_t pos = rep_replay_pos(log, h);
+    struct rep_reader txs = rep_reader_of(r->records[pos].block->txs);
+    struct hs2n_span tx;
+
+    r->positions[h] = pos;
+    while (rep_tx_next(&txs, &tx)) {
+      struct rep_reader reader = rep_reader_of(tx);
+      const uint64_t id = rep_read_be(&reader, 8);
+
+      if (id < WORLD_TXS_MAX) {
+        r->executed[id] = 1; /* a repetition in the chain is legal */
+      }
+    }
+  }
+}
+
+static void recover(struct world_replica *r) {
+  struct rep_replay log = {0};
+  struct rep_crypto crypto = fake_crypto(&r->me);
+  struct rep_hash genesis;
+
+  for (size_t i = 0; i < r->records_count; i++) {
+    struct rep_state state = r->records[i].state;
+
+    if (r->records[i].block != NULL) {
+      (void)rep_replay_block(&log, r->records[i].block, i);
+    } else {
+      state.lock = rep_cert_ref(state.lock);
+      rep_replay_state(&log, &state);
+    }
+  }
+  rep_genesis_hash(&r->world->config.committee, &crypto, &genesis);
+  if (!rep_replay_resolve(&log, &genesis)) {
+    breaks(r->world, "the log lacks a committed block");
+  } else {
+    reexecute(r, &log);
+    if (!rep_replay_into(&log, r->core, r->world->config.mempool.window_txs,
+                         read_record, r)) {
+      breaks(r->world, "a log can't be replayed");
+    }
+  }
+  rep_replay_fini(&log);
+}
+
+static void begin(struct world *w, uint32_t i) {
+  struct world_replica *const r = &w->replicas[i];
+  const struct rep_env env = {.self = r,
+                              .send = env_send,
+                              .broadcast = env_broadcast,
+                              .enter_view = env_enter_view,
+                              .append_block = env_append_block,
+                              .append_state = env_append_state,
+                              .commit = env_commit,
+                              .load = env_load};
+  struct rep_crypto crypto = fake_crypto(&r->me);
+  struct rep_config config = w->config;
+
+  config.committee.me = i;
+  config.mempool_secret[0] = (uint8_t)i;
+  r->core = rep_core_new(&config, &env, &crypto);
+  if (r->core == NULL) {
+    abort();
+  }
+  recover(r);
+  r->up = true;
+  rep_core_start(r->core, w->now);
+}
+
+static void forget_record(struct world_record *record) {
+  rep_block_unref(record->block);
+  if (record->block == NULL) {
+    rep_cert_unref(record->state.lock);
+  }
+}
+
+void world_crash(struct world *w, uint32_t i) {
+  struct world_replica *const r = &w->replicas[i];
+  size_t keep;
+
+  if (!r->up) {
+    return;
+  }
+  /* Of what was not synced a part may have reached the disk all the same. */
+  keep =
+      r->durable + (size_t)world_random(w, r->records_count - r->durable + 1);
+  while (r->records_count > keep) {
+    r->records_count--;
+    forget_record(&r->records[r->records_count]);
+  }
+  r->durable = r->records_count;
+  rep_core_free(r->core);
+  r->core = NULL;
+  r->up = false;
+  r->life++;
+}
+
+void world_restart(struct world *w, uint32_t i) {
+  if (!w->replicas[i].up) {
+    begin(w, i);
+  }
+}
+
+void world_init(struct world *w, uint32_t n, uint64_t seed) {
+  *w = (struct world){.n = n,
+                      .random = seed,
+                      .liar = -1,
+                      .net = {.delay_min = HS2N_US(100),
+                              .delay_max = HS2N_MS(1),
+                              .sync_max = HS2N_US(200)}};
+  rep_config_default(&w->config);
+  w->config.committee = (struct rep_committee){.n = n, .chain_id = "sim"};
+  w->config.timer_min = HS2N_MS(20);
+  w->config.timer_max = HS2N_MS(500);
+  w->config.idle = HS2N_MS(5);
+  w->config.sync_retry = HS2N_MS(20);
+  w->config.block_txs_max = 64;
+  w->config.block_bytes_max = 64u << 10;
+  w->config.sync_bytes_max = 64u << 10;
+  w->config.mempool = (struct rep_mempool_limits){
+      .txs_max = 4096, .bytes_max = 1u << 20, .window_txs = 16384};
+  for (uint32_t i = 0; i < n; i++) {
+    struct world_replica *const r = &w->replicas[i];
+
+    r->world = w;
+    r->me = i;
+    r->positions = calloc(WORLD_HEIGHTS_MAX, sizeof(*r->positions));
+    r->executed = calloc(WORLD_TXS_MAX, 1);
+    if (r->positions == NULL || r->executed == NULL) {
+      abort();
+    }
+    begin(w, i);
+  }
+}
+
+void world_fini(struct world *w) {
+  for (uint32_t i = 0; i < w->n; i++) {
+    struct world_replica *const r = &w->replicas[i];
+
+    rep_core_free(r->core);
+    for (size_t k = 0; k < r->records_count; k++) {
+      forget_record(&r->records[k]);
+    }
+    free(r->records);
+    free(r->positions);
+    free(r->executed);
+    free(r->votes);
+  }
+  for (size_t i = 0; i < w->events_count; i++) {
+    rep_bytes_unref(w->events[i].body);
+  }
+  free(w->events);
+  for (size_t i = 0; i < WORLD_OLD_CERTS; i++) {
+    rep_cert_unref(w->old_certs[i]);
+  }
+}
+
+/* ---- time --------------------------------------------------------------- */
+
+static void happen(struct world *w, const struct world_event *event) {
+  struct world_replica *const r = &w->replicas[event->to];
+
+  if (event->body == NULL) {
+    if (event->life == r->life) {
+      r->durable = event->records > r->durable ? event->records : r->durable;
+      rep_core_stored(r->core, event->seq, w->now);
+    }
+    return;
+  }
+  if (r->up) {
+    const enum rep_verdict verdict = rep_core_receive(
+        r->core, event->from, event->kind, event->body, w->now);
+
+    if (verdict == REP_WRONG && (int32_t)event->from != w->liar) {
+      breaks(w, "an honest replica was called wrong");
+    }
+  }
+  rep_bytes_unref(event->body);
+}
+
+static hs2n_time next_tick(const struct world *w, uint32_t *out_who) {
+  hs2n_time best = HS2N_TIME_NEVER;
+
+  for (uint32_t i = 0; i < w->n; i++) {
+    if (w->replicas[i].up) {
+      const hs2n_time deadline = rep_core_deadline(w->replicas[i].core);
+
+      if (deadline < best) {
+        best = deadline;
+        *out_who = i;
+      }
+    }
+  }
+  return best;
+}
+
+void world_run(struct world *w, hs2n_time duration) {
+  const hs2n_time end = w->now + duration;
+
+  while (w->broken == NULL) {
+    uint32_t who = 0;
+    const hs2n_time tick = next_tick(w, &who);
+    const hs2n_time event =
+        w->events_count > 0 ? w->events[0].when : HS2N_TIME_NEVER;
+    const hs2n_time next = tick < event ? tick : event;
+
+    if (next > end) {
+      break;
+    }
+    w->now = next > w->now ? next : w->now;
+    if (tick < event) {
+      rep_core_tick(w->replicas[who].core, w->now);
+    } else {
+      const struct world_event top = pop(w);
+
+      happen(w, &top);
+    }
+  }
+  w->now = end;
+}
+
+/* ---- clients ------------------------------------------------------------ */
+
+static void submit(struct world *w, uint32_t id) {
+  uint8_t tx[32] = {0};
+
+  rep_put_be(tx, id, 8);
+  for (uint32_t i = 0; i < w->n; i++) {
+    if (w->replicas[i].up) {
+      (void)rep_core_submit(w->replicas[i].core,
+                            (struct hs2n_span){tx, sizeof(tx)}, w->now);
+    }
+  }
+}
+
+void world_submit(struct world *w) {
+  if (w->txs_submitted < WORLD_TXS_MAX) {
+    submit(w, w->txs_submitted++);
+  }
+}
+
+static uint8_t honest(const struct world *w) {
+  uint8_t mask = (uint8_t)((1u << w->n) - 1);
+
+  if (w->liar >= 0) {
+    mask = (uint8_t)(mask & ~(1u << w->liar));
+  }
+  return mask;
+}
+
+void world_resubmit(struct world *w) {
+  for (uint32_t id = 0; id < w->txs_submitted; id++) {
+    if ((w->tx_replicas[id] & honest(w)) != honest(w)) {
+      submit(w, id);
+    }
+  }
+}
+
+void world_heal(struct world *w) {
+  w->net.loss_percent = 0;
+  w->net.repeat_percent = 0;
+  for (uint32_t i = 0; i < w->n; i++) {
+    w->group[i] = 0;
+    world_restart(w, i);
+  }
+}
+
+bool world_all_executed(const struct world *w) {
+  for (uint32_t id = 0; id < w->txs_submitted; id++) {
+    if ((w->tx_replicas[id] & honest(w)) != honest(w)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+uint64_t world_lowest_height(const struct world *w) {
+  uint64_t lowest = UINT64_MAX;
+
+  for (uint32_t i = 0; i < w->n; i++) {
+    if ((int32_t)i != w->liar && w->replicas[i].height < lowest) {
+      lowest = w->replicas[i].height;
+    }
+  }
+  return lowest;
+}

@@ -36,6 +36,8 @@ struct netsim {
   uint64_t hash;
   uint64_t datagrams;
   uint32_t corrupt_permille;
+  uint8_t trace[NETSIM_TRACE_MAX];
+  size_t trace_n;
   struct netsim_node nodes[NETSIM_NODES_MAX];
   bool cut[NETSIM_NODES_MAX][NETSIM_NODES_MAX];
   hs2n_time delay[NETSIM_NODES_MAX][NETSIM_NODES_MAX];
@@ -108,6 +110,9 @@ static void transmit(struct netsim *s, size_t from, const struct hs2n_tx *tx,
   struct packet *p;
 
   s->datagrams++;
+  if (s->trace_n < NETSIM_TRACE_MAX) {
+    s->trace[s->trace_n++] = (uint8_t)to;
+  }
   hash_bytes(s, meta, sizeof(meta));
   hash_bytes(s, tx->data + offset, len);
   if (to == s->config.nodes || s->cut[from][to] ||
@@ -337,6 +342,15 @@ uint64_t netsim_hash(const struct netsim *s) {
 
 uint64_t netsim_datagrams(const struct netsim *s) {
   return s->datagrams;
+}
+
+void netsim_trace(struct netsim *s) {
+  s->trace_n = 0;
+}
+
+size_t netsim_traced(const struct netsim *s, const uint8_t **out_to) {
+  *out_to = s->trace;
+  return s->trace_n;
 }
 
 int netsim_start(struct netsim *s, size_t i) {

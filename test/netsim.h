@@ -80,6 +80,10 @@ hs2n_time netsim_now(const struct netsim *sim);
 struct netsim_node *netsim_node(struct netsim *sim, size_t i);
 uint64_t netsim_hash(const struct netsim *sim);
 uint64_t netsim_datagrams(const struct netsim *sim);
+/* Where the last datagrams went, oldest first, after netsim_trace(sim). */
+#define NETSIM_TRACE_MAX 256
+void netsim_trace(struct netsim *sim);
+size_t netsim_traced(const struct netsim *sim, const uint8_t **out_to);
 
 /* Starts node i as a new process, with a higher incarnation each time. */
 int netsim_start(struct netsim *sim, size_t i);

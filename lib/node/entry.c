@@ -30,20 +30,10 @@ static void leave(struct hs2n_node *node) {
   node->entered = false;
 }
 
-static void count_received(struct hs2n_stats *stats, const struct hs2n_rx *rx) {
-  const size_t each = rx->segment_len == 0 ? rx->len : rx->segment_len;
-
-  stats->udp_bytes_received += rx->len;
-  stats->udp_datagrams_received += each == 0 ? 1 : (rx->len + each - 1) / each;
-}
-
 void hs2n_node_recv(struct hs2n_node *node, const struct hs2n_rx *rx, size_t n,
                     hs2n_time now) {
   if (!enter(node, now)) {
     return;
-  }
-  for (size_t i = 0; i < n; i++) {
-    count_received(&node->env.stats, &rx[i]);
   }
   if (node->phase != HS2NI_PHASE_STOPPED) {
     node->link->ops->recv(node->link, rx, n);

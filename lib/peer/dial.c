@@ -138,7 +138,6 @@ static int dial(struct hs2ni_peer *p, int slot) {
     return err;
   }
   slot_fill(p, slot, conn, session, addr);
-  peers->env->stats.dials++;
   p->dial_attempts++;
   return HS2N_OK;
 }

@@ -177,7 +177,7 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
       .path = path,
       .pi = pi,
       .dest = dest,
-      .destlen = destlen,
+      .destlen = hs2ni_quic_mtu_cap(user_data, destlen),
       .ts = ts,
   };
   ngtcp2_ssize rv;

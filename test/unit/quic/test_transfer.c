@@ -508,6 +508,49 @@ static void a_black_hole_for_large_packets_is_avoided(void) {
   world_fini(&w);
 }
 
+/* The path changes in the middle of a transfer to one that takes less. */
+static void a_path_that_shrinks_does_not_stall_a_transfer(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t before = 0;
+  hs2n_time moved = 0;
+  hs2n_time stalled = 0;
+
+  path_takes = 1500;
+  world_init(&w, 2, 25);
+  w.filter = drop_large;
+  w.delay = HS2N_MS(10);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_S(1));
+  REQUIRE(world_send(a, 4u << 20) != NULL);
+  world_run(&w, HS2N_MS(60));
+  CHECK(b->received > 0 && b->received < 1u << 20);
+  CHECK(a->conn->ops->datagram_max(a->conn) > 1400);
+  path_takes = 1280;
+  moved = w.now;
+  for (unsigned i = 0; i < 2000 && !b->in[0].fin; i++) {
+    world_run(&w, HS2N_MS(10));
+    if (b->in[0].offset != before) {
+      before = b->in[0].offset;
+      moved = w.now;
+    } else if (w.now - moved > stalled) {
+      stalled = w.now - moved;
+    }
+    if (i % 20 == 0 && world_send(a, 100) == NULL) { /* votes keep passing */
+      break;
+    }
+  }
+  CHECK(b->in[0].fin && !b->in[0].broken);
+  TAP_SAY("# nothing came for %llu ms at most\n",
+          (unsigned long long)(stalled / HS2N_MS(1)));
+  CHECK(stalled <= HS2N_MS(400));
+  CHECK(a->conn->ops->datagram_max(a->conn) < 1200);
+  world_run(&w, HS2N_S(30)); /* it tries the full size again */
+  CHECK(a->conn->ops->datagram_max(a->conn) > 1400);
+  world_fini(&w);
+}
+
 static void a_fixed_size_is_used_from_the_start(void) {
   static struct world w;
   struct world_conn *a;
@@ -628,6 +671,7 @@ int main(void) {
   RUN(lost_datagrams_stay_lost);
   RUN(packets_grow_to_what_the_path_takes);
   RUN(a_black_hole_for_large_packets_is_avoided);
+  RUN(a_path_that_shrinks_does_not_stall_a_transfer);
   RUN(a_fixed_size_is_used_from_the_start);
   RUN(keys_are_updated_in_the_middle_of_a_transfer);
   RUN(one_seed_gives_one_trace);

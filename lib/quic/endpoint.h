@@ -190,7 +190,6 @@ struct hs2ni_quic_conn {
   bool more;         /* touched while it was being written */
   bool opens_full;   /* stream_open said FULL */
   bool conn_blocked; /* the peer's connection window is used up */
-  bool drained;      /* the last packet left nothing to write */
 };
 
 /* A call that must wait until the packet under construction is complete. */

@@ -11,7 +11,7 @@
 static void note_authentic(struct hs2ni_quic_conn *c,
                            const struct hs2ni_quic_dgram *d) {
   c->local = *d->local;
-  hs2ni_quic_heard(c);
+  hs2ni_quic_look(c);
   /* ngtcp2 has no callback for a larger connection window. */
   if (c->conn_blocked && c->up && !c->closing && !c->failed &&
       ngtcp2_conn_get_max_data_left2(c->ng) > 0) {

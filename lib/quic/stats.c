@@ -1,6 +1,6 @@
 #include "quic/endpoint.h"
 
-void hs2ni_quic_heard(struct hs2ni_quic_conn *c) {
+void hs2ni_quic_look(struct hs2ni_quic_conn *c) {
   ngtcp2_conn_info info;
 
   ngtcp2_conn_get_conn_info2(c->ng, &info);
@@ -8,6 +8,7 @@ void hs2ni_quic_heard(struct hs2ni_quic_conn *c) {
     c->packets_heard = info.pkt_recv;
     c->last_heard = c->ep->env->now;
   }
+  hs2ni_quic_mtu_look(c, &info);
 }
 
 void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,

@@ -187,7 +187,7 @@ static void offer(const struct world_conn *c, const struct world_stream *s,
   uint64_t at = s->offset;
 
   out->stream = s->id;
-  out->fin = true;
+  out->fin = !c->keep_open;
   if (c->chunk_max != 0 && left > c->chunk_max) {
     left = c->chunk_max;
     out->fin = false;
@@ -206,6 +206,9 @@ static bool next(void *user, struct hs2ni_chunk *out) {
   struct world_conn *c = user;
 
   assert(c->conn != NULL);
+  if (c->meddle != NULL) {
+    c->meddle(c);
+  }
   while (c->open_in_next > 0 && world_send(c, c->open_bytes) != NULL) {
     c->open_in_next--;
   }
@@ -223,7 +226,8 @@ static bool next(void *user, struct hs2ni_chunk *out) {
     return true;
   }
   for (size_t i = 0; i < c->out_n; i++) {
-    if (wants(&c->out[i])) {
+    if (wants(&c->out[i]) &&
+        (!c->keep_open || c->out[i].offset < c->out[i].total)) {
       offer(c, &c->out[i], out);
       return true;
     }

@@ -59,8 +59,12 @@ struct world_conn {
   size_t chunk_max;      /* bytes offered at once; 0: all */
   unsigned open_in_next; /* streams to open from inside next */
   uint64_t open_bytes;   /* length of each of them */
-  uint64_t reply;        /* length of the answer to each stream */
-  bool close_in_data;    /* close from inside on_data */
+  /* Called at the start of next: may do what it likes with its connection. */
+  void (*meddle)(struct world_conn *c);
+  void *meddle_data;
+  uint64_t reply;     /* length of the answer to each stream */
+  bool keep_open;     /* streams get no end */
+  bool close_in_data; /* close from inside on_data */
   bool close_in_next;
 };
 

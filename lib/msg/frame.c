@@ -24,7 +24,6 @@ static uint64_t number_of(const struct hs2ni_tx_msg *m) {
 
 static void number(struct hs2ni_tx_msg *m) {
   m->seq = number_of(m);
-  m->lane->resume_seq = 0;
   if (m->seq == m->lane->next_seq) {
     m->lane->next_seq++;
   }

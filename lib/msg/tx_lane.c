@@ -73,11 +73,24 @@ static bool ended_before_writing(struct hs2ni_tx_msg *m) {
   return false;
 }
 
+/* Whether the frame that answers a BUSY is there, but none of it sent.  Until
+ * then its message may end, and the next one must take its number, so nothing
+ * is put behind it. */
+static bool is_resuming(const struct hs2ni_tx_lane *lane) {
+  const struct hs2ni_frame *last = frame_of(lane->frames.tail);
+
+  return lane->resume_seq != 0 && last != NULL && last->sent == 0 &&
+         last->msg->seq == lane->resume_seq;
+}
+
 /* A frame for the next message that is worth writing, or NULL. */
 static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
   struct hs2ni_tx_msg *m;
   struct hs2ni_frame *f;
 
+  if (is_resuming(lane)) {
+    return NULL;
+  }
   while ((m = lane->next) != NULL) {
     if (m->frame != NULL) {
       return NULL; /* its body's first stream has not ended yet */
@@ -155,6 +168,9 @@ bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
 
 static void begin(struct hs2ni_tx_lane *lane, struct hs2ni_tx_msg *m) {
   m->begun = true;
+  if (m->seq == lane->resume_seq) {
+    lane->resume_seq = 0;
+  }
   if (m->seq > lane->sent_high) {
     lane->sent_high = m->seq;
   }

@@ -194,7 +194,8 @@ static int extend_max_stream_data(ngtcp2_conn *ng, int64_t stream_id,
   (void)stream_id;
   (void)max;
   (void)stream_user_data;
-  if (listening(c)) {
+  if (c->stream_blocked && listening(c)) {
+    c->stream_blocked = false;
     c->ep->user->on_credit(c->user);
   }
   return 0;

@@ -182,14 +182,15 @@ struct hs2ni_quic_conn {
   bool has_user;  /* upcalls may be made */
   bool confirmed; /* TLS is not needed any more */
   bool in_ready;
-  bool in_ng;        /* ngtcp2 is on the stack */
-  bool closing;      /* conn_close was called inside */
-  bool failed;       /* must end with `failure` */
-  bool reset_heard;  /* the peer's stateless reset */
-  bool wants_tx;     /* next may have something */
-  bool more;         /* touched while it was being written */
-  bool opens_full;   /* stream_open said FULL */
-  bool conn_blocked; /* the peer's connection window is used up */
+  bool in_ng;          /* ngtcp2 is on the stack */
+  bool closing;        /* conn_close was called inside */
+  bool failed;         /* must end with `failure` */
+  bool reset_heard;    /* the peer's stateless reset */
+  bool wants_tx;       /* next may have something */
+  bool more;           /* touched while it was being written */
+  bool opens_full;     /* stream_open said FULL */
+  bool stream_blocked; /* the user was told so */
+  bool conn_blocked;   /* the peer's connection window is used up */
 };
 
 /* A call that must wait until the packet under construction is complete. */
@@ -403,9 +404,9 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
 /* stats.c */
 void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,
                            struct hs2ni_conn_stats *out);
-/* Looks at what ngtcp2 counts: when authentic packets came in, and whether
- * the path still takes our own. */
-void hs2ni_quic_look(struct hs2ni_quic_conn *c);
+/* Looks at what ngtcp2 counts: whether the path still takes our packets, and
+ * whether authentic ones have come in, which it returns. */
+bool hs2ni_quic_look(struct hs2ni_quic_conn *c);
 
 /* mtu.c */
 void hs2ni_quic_mtu_look(struct hs2ni_quic_conn *c,

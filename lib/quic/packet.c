@@ -29,6 +29,7 @@ static void sent(struct hs2ni_quic_conn *c, uint64_t stream, size_t len,
 /* Goes on with something else. */
 static ngtcp2_ssize blocked(struct packet *p, uint64_t stream) {
   p->refusals++;
+  p->c->stream_blocked |= stream != HS2NI_DATAGRAM;
   if (listening(p->c)) {
     p->c->ep->user->blocked(p->c->user, stream);
   }

@@ -8,10 +8,11 @@
 
 /* ---- receiving ---------------------------------------------------------- */
 
-static void note_authentic(struct hs2ni_quic_conn *c,
-                           const struct hs2ni_quic_dgram *d) {
-  c->local = *d->local;
-  hs2ni_quic_look(c);
+static void after_read(struct hs2ni_quic_conn *c,
+                       const struct hs2ni_quic_dgram *d) {
+  if (hs2ni_quic_look(c)) {
+    c->local = *d->local;
+  }
   /* ngtcp2 has no callback for a larger connection window. */
   if (c->conn_blocked && c->up && !c->closing && !c->failed &&
       ngtcp2_conn_get_max_data_left2(c->ng) > 0) {
@@ -31,7 +32,7 @@ static void to_conn(struct hs2ni_quic_conn *c,
   rv = ngtcp2_conn_read_pkt(c->ng, &path.path, &pi, d->data, d->len,
                             c->ep->env->now);
   if (rv == 0) {
-    note_authentic(c, d);
+    after_read(c, d);
   }
   c->in_ng = false;
   (void)hs2ni_quic_settle(c, rv);

@@ -663,6 +663,90 @@ static void a_fixed_size_is_used_from_the_start(void) {
   world_fini(&w);
 }
 
+struct marks {
+  bool bleach;
+  uint64_t marked, unmarked;
+};
+
+static bool watch_marks(struct world *w, struct world_packet *p) {
+  struct marks *m = w->filter_data;
+
+  m->marked += p->ecn == HS2N_ECN_ECT_0;
+  m->unmarked += p->ecn == HS2N_ECN_NOT_ECT;
+  if (m->bleach) {
+    p->ecn = HS2N_ECN_NOT_ECT;
+  }
+  return true;
+}
+
+/* RFC 9000, 13.4.2: used where the path keeps the marks, and only there. */
+static void congestion_marks_are_used_where_the_path_keeps_them(void) {
+  for (unsigned bleach = 0; bleach < 2; bleach++) {
+    static struct world w;
+    struct world_conn *a;
+    struct world_conn *b;
+    struct marks m = {.bleach = bleach == 1};
+
+    world_init(&w, 2, 34);
+    w.filter = watch_marks;
+    w.filter_data = &m;
+    REQUIRE(connected(&w, &a, &b));
+    REQUIRE(world_send(a, 100000) != NULL);
+    world_run(&w, HS2N_S(1));
+    m.marked = 0;
+    m.unmarked = 0;
+    REQUIRE(world_send(a, 100000) != NULL);
+    CHECK(arrive(&w, a, b, HS2N_S(1)));
+    CHECK(bleach == 1 ? m.marked == 0 : m.marked > 60);
+    world_fini(&w);
+  }
+}
+
+static void endpoints_talk_over_ipv6(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 35);
+  for (uint8_t i = 0; i < 2; i++) {
+    w.nodes[i].addr = (struct hs2n_addr){.family = HS2N_FAMILY_IPV6,
+                                         .ip = {0xfe, 0x80, [15] = i},
+                                         .port = 7000,
+                                         .scope = 2};
+    w.nodes[i].external = w.nodes[i].addr;
+  }
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 50000) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  CHECK_EQ(b->remote.family, HS2N_FAMILY_IPV6);
+  CHECK_EQ(b->remote.scope, 2);
+  world_fini(&w);
+}
+
+static void a_dial_says_what_it_can_not_do(void) {
+  static struct world w;
+  struct world_node *n = &w.nodes[0];
+  const struct hs2n_addr v6 = {.family = HS2N_FAMILY_IPV6, .port = 1};
+  struct hs2ni_conn *conn;
+  unsigned dialled = 0;
+  int rv;
+
+  world_init(&w, 1, 36);
+  n->te.env.limits.peers_max = 4;
+  n->te.env.limits.half_open_max = 8;
+  REQUIRE(world_start_all(&w));
+  CHECK_EQ(n->link->ops->dial(n->link, &v6, &n->key, NULL, &conn),
+           HS2N_ERR_INVALID);
+  while ((rv = n->link->ops->dial(n->link, &n->addr, &n->key, NULL, &conn)) ==
+         HS2N_OK) {
+    dialled++;
+  }
+  CHECK_EQ(rv, HS2N_ERR_FULL);
+  CHECK_EQ(dialled, 2 * 4 + 8);
+  world_fini(&w);
+  CHECK_EQ(n->te.mem.live_bytes, 0);
+}
+
 /* covers: H56 */
 static void keys_are_updated_in_the_middle_of_a_transfer(void) {
   static struct world w;
@@ -783,6 +867,9 @@ int main(void) {
   RUN(a_black_hole_for_large_packets_is_avoided);
   RUN(a_path_that_shrinks_does_not_stall_a_transfer);
   RUN(a_fixed_size_is_used_from_the_start);
+  RUN(congestion_marks_are_used_where_the_path_keeps_them);
+  RUN(endpoints_talk_over_ipv6);
+  RUN(a_dial_says_what_it_can_not_do);
   RUN(keys_are_updated_in_the_middle_of_a_transfer);
   RUN(one_seed_gives_one_trace);
   RUN(the_steady_state_allocates_nothing);

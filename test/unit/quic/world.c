@@ -347,10 +347,11 @@ int world_start(struct world *w, size_t i) {
                                 test_env_rand, &node->te);
   }
   if (rv == HS2N_OK) {
-    const struct hs2ni_tls_config config = {.env = &node->te.env,
-                                            .identity = node->identity,
-                                            .chain_id = "test",
-                                            .unix_time_s = 1790000000};
+    const struct hs2ni_tls_config config = {
+        .env = &node->te.env,
+        .identity = node->identity,
+        .chain_id = node->chain == NULL ? "test" : node->chain,
+        .unix_time_s = 1790000000};
 
     node->key = hs2n_identity_key(node->identity);
     rv = hs2ni_tls_new(&node->tls, &config);

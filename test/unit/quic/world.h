@@ -78,6 +78,7 @@ struct world_node {
   struct hs2n_addr addr;     /* what it believes */
   struct hs2n_addr external; /* what others see */
   uint8_t reset_key[HS2N_RESET_KEY_LEN];
+  const char *chain; /* NULL: "test" */
   uint32_t udp_payload_max;
   enum hs2n_congestion congestion;
   enum hs2n_reason accept; /* what on_accept answers */

@@ -248,10 +248,15 @@ static uint32_t conns_max(const struct hs2n_limits *l) {
   return 2 * l->peers_max + l->half_open_max;
 }
 
-/* Ids of a connection: what the client chose, ours, and what a peer that
- * asks for as many as ngtcp2 gives makes of it. */
+/* Ids and reset tokens.  A stranger with half a handshake can have one of his
+ * own choice, one of ours, and the eight more that ngtcp2 gives to who asks
+ * for them; a peer of ours asks for two, and announces two tokens. */
+#define ROUTES_PER_STRANGER 10u
+#define ROUTES_PER_PEER 8u
+
 static uint32_t routes_max(const struct hs2n_limits *l) {
-  return conns_max(l) * (10u + HS2NI_QUIC_RESETS_MAX) +
+  return 2 * l->peers_max * ROUTES_PER_PEER +
+         l->half_open_max * ROUTES_PER_STRANGER +
          HS2NI_QUIC_TOMBS_MAX * HS2NI_QUIC_TOMB_CIDS;
 }
 

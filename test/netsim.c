@@ -382,6 +382,10 @@ int netsim_start(struct netsim *s, size_t i) {
   return hs2n_node_new(&n->node, &c, s->now, NULL);
 }
 
+void netsim_chain(struct netsim *s, const char *chain_id) {
+  s->config.chain_id = chain_id;
+}
+
 void netsim_kill(struct netsim *s, size_t i) {
   hs2n_node_free(s->nodes[i].node);
   s->nodes[i].node = NULL;

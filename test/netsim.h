@@ -87,6 +87,8 @@ size_t netsim_traced(const struct netsim *sim, const uint8_t **out_to);
 
 /* Starts node i as a new process, with a higher incarnation each time. */
 int netsim_start(struct netsim *sim, size_t i);
+/* The chain of the nodes started from now on; borrowed. */
+void netsim_chain(struct netsim *sim, const char *chain_id);
 /* Ends its process without a word. */
 void netsim_kill(struct netsim *sim, size_t i);
 /* Tells node i that all nodes are members, each of weight 1. */

@@ -106,13 +106,6 @@ static struct ledger_block *see(struct ledger *l, uint32_t replica,
 void ledger_ready(struct ledger *l, uint32_t replica, uint64_t height,
                   const struct rep_hash *hash) {
   (void)see(l, replica, height, hash);
-  if (l->next[replica] > 0 && height > l->next[replica] - 1 &&
-      height > l->height + 1) {
-    fail(l,
-         "replica %" PRIu32 " comes back with height %" PRIu64
-         ", which nobody has reached",
-         replica, height);
-  }
   l->next[replica] = height + 1;
 }
 
@@ -156,12 +149,12 @@ void ledger_commit(struct ledger *l, uint32_t replica, struct hs2n_span content,
                    hs2n_time now) {
   struct rep_reader r = rep_reader_of(content);
   const uint64_t height = rep_read_be(&r, 8);
+  const uint64_t view = rep_read_be(&r, 8);
   struct ledger_block *block;
   struct rep_hash hash;
   uint64_t count;
   bool is_enough;
 
-  (void)rep_read_be(&r, 8);
   rep_read_copy(&r, hash.bytes, sizeof(hash.bytes));
   count = rep_read_be(&r, 4);
   if (r.failed || r.rest.len != count * REP_CLIENT_ID_LEN) {
@@ -176,6 +169,7 @@ void ledger_commit(struct ledger *l, uint32_t replica, struct hs2n_span content,
     return;
   }
   l->next[replica] = height + 1;
+  l->view[replica] = view;
   block = see(l, replica, height, &hash);
   if (block == NULL) {
     return;

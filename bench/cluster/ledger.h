@@ -27,6 +27,7 @@ struct ledger {
   uint64_t blocks_capacity;
   uint64_t height;              /* highest with enough reporters */
   uint64_t next[CLUSTER_N_MAX]; /* height that each must report next */
+  uint64_t view[CLUSTER_N_MAX]; /* of the newest block of each */
   hs2n_time *submitted;         /* by transaction; COMMITTED bit */
   uint64_t submitted_capacity;
   uint64_t txs_submitted;

@@ -53,7 +53,6 @@ static bool run(struct cluster *c, const struct options *o,
 }
 
 static int finish(struct cluster *c, const struct sweep *sweep, bool passed) {
-  screen_clear(c);
   if (!passed && c->wrong[0] == '\0') {
     (void)cluster_fail(c, "interrupted");
   }

@@ -79,6 +79,13 @@ static const char *state_name(const struct cluster *c,
   return "?";
 }
 
+/* A report tells the view of its time; blocks have come since. */
+static uint64_t view_of(const struct cluster *c, const struct child *child) {
+  const uint64_t view = c->ledger.view[child->index];
+
+  return view > child->status.view ? view : child->status.view;
+}
+
 /* How much a field grew in a second, from the last two reports. */
 #define RATE(child, field)                                           \
   ((child)->statuses < 2                                             \
@@ -148,8 +155,8 @@ static void draw_line(struct cluster *c, hs2n_time now, double rate) {
 
   for (uint32_t i = 0; i < c->options.replicas; i++) {
     up += c->children[i].state == CHILD_UP ? 1 : 0;
-    if (c->children[i].status.view > view) {
-      view = c->children[i].status.view;
+    if (view_of(c, &c->children[i]) > view) {
+      view = view_of(c, &c->children[i]);
     }
   }
   (void)printf(
@@ -166,7 +173,7 @@ void screen_draw(struct cluster *c, hs2n_time now) {
   struct screen *const s = &c->screen;
   double rate = 0;
 
-  if (now < s->next || c->began == 0) {
+  if (now < s->next || c->began == 0 || c->ended != 0) {
     return;
   }
   if (s->drawn != 0 && now > s->drawn) {

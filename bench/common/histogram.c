@@ -66,6 +66,10 @@ uint64_t histogram_percentile(const struct histogram *h, double part) {
   const double wanted = part * (double)h->count;
   uint64_t seen = 0;
 
+  if (part >= 1.0) {
+    return h->max;
+  }
+
   for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
     seen += h->buckets[i];
     if (h->buckets[i] > 0 && (double)seen >= wanted) {

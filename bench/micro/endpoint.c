@@ -74,7 +74,7 @@ static void print_log(void *user_data, enum hs2n_log_level level,
 static void set_limits(struct hs2n_limits *limits, uint32_t peers_max) {
   limits->peers_max = peers_max;
   limits->idle_ms = 600000;
-  limits->keep_alive_ms = 300000;
+  limits->keep_alive_ms = 150000;
   limits->new_per_source_per_s = 100000;
   limits->new_per_source_burst = 100000;
   limits->half_open_free_max = 4096;

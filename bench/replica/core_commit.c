@@ -183,10 +183,21 @@ static struct rep_node *likely_tip(const struct rep_core *core,
   return certified;
 }
 
+static void check_leader(struct rep_core *core) {
+  const struct rep_vote *const u = &core->unproven;
+
+  if (u->view != 0 && !rep_verify_proposal(&core->verifier, u->voter, u->view,
+                                           &u->block, u->signature)) {
+    core->counters.wrong++;
+  }
+  core->unproven.view = 0;
+}
+
 void rep_settle(struct rep_core *core, hs2n_time now) {
   struct rep_node *certified;
 
   core->unsettled = false;
+  check_leader(core);
   rep_commit_by(core, core->lock, now);
   if (!rep_tree_knows(&core->tree, &core->lock->block)) {
     return;

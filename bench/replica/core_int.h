@@ -60,6 +60,9 @@ struct rep_core {
   struct rep_bytes *held; /* a proposal whose parent is missing */
   uint64_t held_view;
   uint32_t held_from;
+
+  /* the newest proposal, whose leader's signature is still to be checked */
+  struct rep_vote unproven; /* view 0: none */
 };
 
 static inline uint32_t rep_me(const struct rep_core *core) {

@@ -264,6 +264,9 @@ static enum rep_verdict follow(struct rep_core *core, struct rep_block *block,
   return REP_TAKEN;
 }
 
+/* What has to hold before a vote.  The leader's own signature is not among it:
+ * whose message this is, the connection has proven.  It is for showing to
+ * others later, so rep_settle looks at it when the vote has left. */
 static enum rep_verdict consider(struct rep_core *core, uint32_t from,
                                  const struct rep_proposal *p,
                                  struct rep_bytes *body, hs2n_time now) {
@@ -280,9 +283,7 @@ static enum rep_verdict consider(struct rep_core *core, uint32_t from,
       has_block_of_view(core, block->view)) {
     return REP_STALE;
   }
-  if (!rep_verify_proposal(&core->verifier, from, block->view, &block->hash,
-                           p->signature) ||
-      !rep_verify_cert(&core->verifier, block->justify) ||
+  if (!rep_verify_cert(&core->verifier, block->justify) ||
       !entry_is_proven(core, p)) {
     return REP_WRONG;
   }
@@ -310,6 +311,11 @@ enum rep_verdict rep_on_proposal(struct rep_core *core, uint32_t from,
     return REP_WRONG;
   }
   verdict = consider(core, from, &p, body, now);
+  if (verdict == REP_TAKEN &&
+      !rep_verify_proposal(&core->verifier, from, p.block->view, &p.block->hash,
+                           p.signature)) {
+    verdict = REP_WRONG;
+  }
   rep_proposal_fini(&p);
   return verdict;
 }

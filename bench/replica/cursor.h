@@ -40,7 +40,10 @@ static inline uint64_t rep_read_be(struct rep_reader *r, size_t len) {
   const struct hs2n_span s = rep_read_span(r, len);
   uint64_t value = 0;
 
-  for (size_t i = 0; i < s.len; i++) {
+  if (s.data == NULL) {
+    return 0;
+  }
+  for (size_t i = 0; i < len; i++) { /* len is a constant: one load */
     value = value << 8 | s.data[i];
   }
   return value;

@@ -13,7 +13,7 @@ uint32_t rep_sync_choose(const struct rep_sync *s,
       return peer;
     }
   }
-  assert(!"a quorum has a signer besides me");
+  assert(false && "a quorum has a signer besides me");
   return me;
 }
 

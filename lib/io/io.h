@@ -24,7 +24,7 @@ struct hs2n_io {
   int epoll_fd;
   int timer_fd;
   int event_fd;
-  hs2n_time timer_set; /* when the timer fires; NEVER: it is off */
+  hs2n_time timer_set; /* when the timer fires; NEVER: it was turned off */
   bool watch_writable; /* the socket's EPOLLOUT is asked for */
   bool in_turn;        /* an upcall must not turn the loop it runs in */
   bool stopping;       /* hs2n_node_stop was called */

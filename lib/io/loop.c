@@ -11,9 +11,17 @@
  * its other descriptors. */
 #define ROUNDS_MAX 64
 
+/* To set a timer, sleep and wake takes about this long, and on a virtual
+ * machine an exit to the host or two: what is due sooner is waited for awake.
+ */
+#define NAP_MIN HS2N_US(20)
+
 /* While the socket is full the node's deadline may stay in the past: look
  * again this often, not all the time. */
 #define BLOCKED_PAUSE HS2N_MS(1)
+
+/* Of io->timer_set: the timer is off, and nobody set it so. */
+#define TIMER_FIRED 0
 
 /* What there is to take in. */
 enum ready {
@@ -89,12 +97,12 @@ void hs2ni_loop_wake(void *arg) {
 
 /* ---- waiting ------------------------------------------------------------ */
 
-static int set_timer(struct hs2n_io *io, hs2n_time at) {
-  /* A value of 0 would turn the timer off, 1 is as far in the past. */
-  const hs2n_time due = at == 0 ? 1 : at;
+/* Makes the timer fire at due, or earlier: loss timers move away with every
+ * packet, and one wake in vain is cheaper than a call for each. */
+static int set_timer(struct hs2n_io *io, hs2n_time due) {
   struct itimerspec spec = {.it_interval = {.tv_sec = 0}};
 
-  if (due == io->timer_set) {
+  if (io->timer_set != TIMER_FIRED && io->timer_set <= due) {
     return HS2N_OK;
   }
   if (due != HS2N_TIME_NEVER) {
@@ -148,7 +156,7 @@ static int collect(struct hs2n_io *io, int timeout_ms, enum ready *out_ready) {
   }
   for (int i = 0; i < n; i++) {
     if (events[i].data.fd == io->timer_fd) {
-      io->timer_set = 0; /* fired: no value is like it */
+      io->timer_set = TIMER_FIRED;
     } else if (events[i].data.fd == io->socket.fd &&
                (events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
       *out_ready = READY_SOCKET;
@@ -157,12 +165,9 @@ static int collect(struct hs2n_io *io, int timeout_ms, enum ready *out_ready) {
   return HS2N_OK;
 }
 
-/* Reads the socket in vain until something comes, is due, or it is time to
- * sleep: a sleeping processor takes tens of microseconds to wake. */
-static int spin(struct hs2n_io *io, hs2n_time now, hs2n_time due,
-                enum ready *out_ready) {
-  const hs2n_time end = due < now + io->spin ? due : now + io->spin;
-
+/* Reads the socket in vain until something comes, or time is up. */
+static int spin_until(struct hs2n_io *io, hs2n_time end,
+                      enum ready *out_ready) {
   do {
     const int rc = hs2ni_receiver_read(&io->receiver, &io->socket, &io->stats);
 
@@ -195,11 +200,22 @@ static int sleep_until(struct hs2n_io *io, hs2n_time due,
   return rc;
 }
 
+/* How long to look before sleeping: a processor that sleeps takes tens of
+ * microseconds to wake. */
+static hs2n_time spin_end(const struct hs2n_io *io, hs2n_time now,
+                          hs2n_time due) {
+  if (due - now < NAP_MIN) {
+    return due;
+  }
+  return due - now < io->spin ? due : now + io->spin;
+}
+
 /* Waits until there is something to do, `until` at the latest. */
 static int wait_ready(struct hs2n_io *io, hs2n_time now, hs2n_time until,
                       enum ready *out_ready) {
   const hs2n_time next = next_due(io, now);
   const hs2n_time due = next < until ? next : until;
+  hs2n_time end;
   int rc = watch_writable(io, io->sender.blocked);
 
   if (rc != HS2N_OK) {
@@ -208,9 +224,10 @@ static int wait_ready(struct hs2n_io *io, hs2n_time now, hs2n_time until,
   if (due <= now || atomic_load(&io->called)) {
     return collect(io, 0, out_ready);
   }
-  if (io->spin > 0 && !sender_waits(&io->sender)) {
-    rc = spin(io, now, due, out_ready);
-    if (rc != HS2N_OK || *out_ready != READY_NOTHING) {
+  end = sender_waits(&io->sender) ? now : spin_end(io, now, due);
+  if (end > now) {
+    rc = spin_until(io, end, out_ready);
+    if (rc != HS2N_OK || *out_ready != READY_NOTHING || end == due) {
       return rc;
     }
   }
@@ -285,14 +302,17 @@ static int step(struct hs2n_io *io, hs2n_time wait_max) {
   return rc;
 }
 
-/* Makes the epoll descriptor say what is left to do. */
-static int leave(struct hs2n_io *io) {
-  int rc = set_timer(io, next_due(io, hs2n_io_now()));
+/* Makes the epoll descriptor say what is left to do.  What is due very soon
+ * is better turned to at once, again and again, than waited for by timer. */
+static int leave_to_outer_loop(struct hs2n_io *io) {
+  const hs2n_time now = hs2n_io_now();
+  const hs2n_time due = next_due(io, now);
+  int rc = watch_writable(io, io->sender.blocked);
 
-  if (rc == HS2N_OK) {
-    rc = watch_writable(io, io->sender.blocked);
+  if (rc == HS2N_OK && due > now + NAP_MIN) {
+    rc = set_timer(io, due);
   }
-  if (fall_asleep(io)) {
+  if (fall_asleep(io) || due <= now + NAP_MIN) {
     signal_event(io);
   }
   return rc;
@@ -308,9 +328,10 @@ int hs2n_io_turn(struct hs2n_io *io, hs2n_time wait_max) {
   atomic_store(&io->awake, true);
   pump(io, hs2n_io_now()); /* what was sent since the last turn */
   rc = step(io, wait_max);
-  if (rc == HS2N_OK) {
-    rc = leave(io);
+  if (rc == HS2N_OK && wait_max == 0) {
+    rc = leave_to_outer_loop(io);
   }
+  atomic_store(&io->awake, false);
   io->in_turn = false;
   return rc;
 }

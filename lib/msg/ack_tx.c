@@ -89,7 +89,8 @@ static bool open_stream(struct hs2ni_chan *chan) {
   uint8_t bytes[HS2NI_HEAD_MAX];
 
   if (!tx->has_stream) {
-    if (chan->conn->ops->stream_open(chan->conn, &tx->stream) != HS2N_OK) {
+    /* Should memory be short, the pause of the first lane wakes us too. */
+    if (!hs2ni_tx_lane_open(&chan->tx[0], &tx->stream)) {
       return false;
     }
     tx->has_stream = true;

@@ -24,7 +24,6 @@ static uint64_t number_of(const struct hs2ni_tx_msg *m) {
 
 static void number(struct hs2ni_tx_msg *m) {
   m->seq = number_of(m);
-  m->lane->resume_seq = 0;
   if (m->seq == m->lane->next_seq) {
     m->lane->next_seq++;
   }
@@ -82,6 +81,7 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   }
   f = hs2ni_pool_take(pool, sizeof(*f));
   if (f == NULL) {
+    hs2ni_tx_lane_retry(lane);
     return NULL;
   }
   *f = (struct hs2ni_frame){.lane = lane, .msg = m, .in_lane = true};

@@ -140,6 +140,12 @@ void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset);
 /* The peer refuses seq and all behind it until that number comes again.  false:
  * it never got such a number. */
 bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq);
+/* Goes on after a pause: the peer is busy, or memory ran out and nothing else
+ * is going to wake the lane. */
+void hs2ni_tx_lane_retry(struct hs2ni_tx_lane *lane);
+/* Opens a stream for the lane: false when there is none now, and the lane goes
+ * on when it can. */
+bool hs2ni_tx_lane_open(struct hs2ni_tx_lane *lane, uint64_t *out_stream);
 /* The connection is gone: all frames go, all messages are to be written. */
 void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane);
 

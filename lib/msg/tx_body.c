@@ -13,14 +13,12 @@ bool hs2ni_tx_body_room(const struct hs2ni_tx_lane *lane, uint32_t len) {
 }
 
 static bool open_stream(struct hs2ni_tx_lane *lane, uint64_t *out) {
-  struct hs2ni_conn *conn = lane->chan->conn;
-
   if (lane->has_spare) {
     lane->has_spare = false;
     *out = lane->spare;
     return true;
   }
-  return conn->ops->stream_open(conn, out) == HS2N_OK;
+  return hs2ni_tx_lane_open(lane, out);
 }
 
 struct hs2ni_tx_body *hs2ni_tx_body_new(struct hs2ni_frame *f) {
@@ -28,6 +26,7 @@ struct hs2ni_tx_body *hs2ni_tx_body_new(struct hs2ni_frame *f) {
   struct hs2ni_tx_body *b = hs2ni_pool_take(pool, sizeof(*b));
 
   if (b == NULL) {
+    hs2ni_tx_lane_retry(f->lane);
     return NULL;
   }
   *b = (struct hs2ni_tx_body){.frame = f};

@@ -32,11 +32,26 @@ static bool is_paused(const struct hs2ni_tx_lane *lane) {
   return lane->pause.slot != 0;
 }
 
-static bool open_stream(struct hs2ni_tx_lane *lane) {
-  struct hs2ni_conn *conn = lane->chan->conn;
+void hs2ni_tx_lane_retry(struct hs2ni_tx_lane *lane) {
+  struct hs2ni_msgs *msgs = lane->chan->msgs;
 
+  hs2ni_timer_set(&msgs->timers, &lane->pause,
+                  msgs->env->now + HS2N_MS(msgs->env->limits.busy_pause_ms));
+}
+
+bool hs2ni_tx_lane_open(struct hs2ni_tx_lane *lane, uint64_t *out_stream) {
+  struct hs2ni_conn *conn = lane->chan->conn;
+  const int err = conn->ops->stream_open(conn, out_stream);
+
+  if (err != HS2N_OK && err != HS2N_ERR_FULL) {
+    hs2ni_tx_lane_retry(lane);
+  }
+  return err == HS2N_OK;
+}
+
+static bool open_stream(struct hs2ni_tx_lane *lane) {
   if (!lane->has_stream) {
-    lane->has_stream = conn->ops->stream_open(conn, &lane->stream) == HS2N_OK;
+    lane->has_stream = hs2ni_tx_lane_open(lane, &lane->stream);
   }
   return lane->has_stream;
 }
@@ -73,11 +88,24 @@ static bool ended_before_writing(struct hs2ni_tx_msg *m) {
   return false;
 }
 
+/* Whether the frame that answers a BUSY is there, but none of it sent.  Until
+ * then its message may end, and the next one must take its number, so nothing
+ * is put behind it. */
+static bool is_resuming(const struct hs2ni_tx_lane *lane) {
+  const struct hs2ni_frame *last = frame_of(lane->frames.tail);
+
+  return lane->resume_seq != 0 && last != NULL && last->sent == 0 &&
+         last->msg->seq == lane->resume_seq;
+}
+
 /* A frame for the next message that is worth writing, or NULL. */
 static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
   struct hs2ni_tx_msg *m;
   struct hs2ni_frame *f;
 
+  if (is_resuming(lane)) {
+    return NULL;
+  }
   while ((m = lane->next) != NULL) {
     if (m->frame != NULL) {
       return NULL; /* its body's first stream has not ended yet */
@@ -155,6 +183,9 @@ bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
 
 static void begin(struct hs2ni_tx_lane *lane, struct hs2ni_tx_msg *m) {
   m->begun = true;
+  if (m->seq == lane->resume_seq) {
+    lane->resume_seq = 0;
+  }
   if (m->seq > lane->sent_high) {
     lane->sent_high = m->seq;
   }
@@ -201,7 +232,6 @@ void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset) {
 }
 
 bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
-  struct hs2ni_msgs *msgs = lane->chan->msgs;
   struct hs2ni_list_node *n = lane->msgs.head;
 
   if (seq > lane->sent_high) {
@@ -225,8 +255,7 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
     }
   }
   lane->resume_seq = seq;
-  hs2ni_timer_set(&msgs->timers, &lane->pause,
-                  msgs->env->now + HS2N_MS(msgs->env->limits.busy_pause_ms));
+  hs2ni_tx_lane_retry(lane);
   return true;
 }
 

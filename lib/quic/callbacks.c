@@ -139,6 +139,7 @@ static int acked_stream_data(ngtcp2_conn *ng, int64_t stream_id,
 
   (void)ng;
   (void)stream_user_data;
+  hs2ni_quic_mtu_acked(c, len);
   /* The end of a stream alone has no length. */
   if (len > 0 && listening(c)) {
     c->ep->user->on_acked(c->user, (uint64_t)stream_id, offset + len);
@@ -193,7 +194,8 @@ static int extend_max_stream_data(ngtcp2_conn *ng, int64_t stream_id,
   (void)stream_id;
   (void)max;
   (void)stream_user_data;
-  if (listening(c)) {
+  if (c->stream_blocked && listening(c)) {
+    c->stream_blocked = false;
     c->ep->user->on_credit(c->user);
   }
   return 0;

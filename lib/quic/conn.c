@@ -23,6 +23,9 @@ static void fire(struct hs2ni_timer *timer) {
   c->in_ng = true;
   rv = ngtcp2_conn_handle_expiry(c->ng, c->ep->env->now);
   c->in_ng = false;
+  if (rv == 0) {
+    (void)hs2ni_quic_look(c);
+  }
   (void)hs2ni_quic_settle(c, rv);
 }
 

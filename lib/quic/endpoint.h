@@ -134,6 +134,18 @@ struct hs2ni_quic_tomb {
 
 /* ---- connections -------------------------------------------------------- */
 
+/* What mtu.c watches. */
+struct hs2ni_quic_mtu {
+  hs2n_time began;       /* of the period in which is counted */
+  hs2n_time progress;    /* last ack of stream bytes, or first packet */
+  uint64_t acked;        /* bytes in this period */
+  uint64_t lost_packets; /* in all, at its beginning */
+  uint64_t lost_bytes;
+  hs2n_time small_until; /* packets have at most 1,200 bytes */
+  hs2n_time small_for;
+  bool quiet; /* not even one large packet was in flight at the last look */
+};
+
 struct hs2ni_quic_conn {
   struct hs2ni_conn base;
   struct hs2ni_quic_route route;
@@ -151,7 +163,8 @@ struct hs2ni_quic_conn {
   hs2n_time last_heard;
   hs2n_time last_expiry;
   uint64_t packets_heard;
-  uint64_t next_stream;          /* id that the next stream_open gets */
+  uint64_t next_stream; /* id that the next stream_open gets */
+  struct hs2ni_quic_mtu mtu;
   uint32_t streams_freed;        /* the peer's, not yet given back as places */
   enum hs2n_reason close_reason; /* with closing */
   struct hs2ni_close failure;    /* with failed */
@@ -169,15 +182,15 @@ struct hs2ni_quic_conn {
   bool has_user;  /* upcalls may be made */
   bool confirmed; /* TLS is not needed any more */
   bool in_ready;
-  bool in_ng;        /* ngtcp2 is on the stack */
-  bool closing;      /* conn_close was called inside */
-  bool failed;       /* must end with `failure` */
-  bool reset_heard;  /* the peer's stateless reset */
-  bool wants_tx;     /* next may have something */
-  bool more;         /* touched while it was being written */
-  bool opens_full;   /* stream_open said FULL */
-  bool conn_blocked; /* the peer's connection window is used up */
-  bool drained;      /* the last packet left nothing to write */
+  bool in_ng;          /* ngtcp2 is on the stack */
+  bool closing;        /* conn_close was called inside */
+  bool failed;         /* must end with `failure` */
+  bool reset_heard;    /* the peer's stateless reset */
+  bool wants_tx;       /* next may have something */
+  bool more;           /* touched while it was being written */
+  bool opens_full;     /* stream_open said FULL */
+  bool stream_blocked; /* the user was told so */
+  bool conn_blocked;   /* the peer's connection window is used up */
 };
 
 /* A call that must wait until the packet under construction is complete. */
@@ -391,8 +404,17 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
 /* stats.c */
 void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,
                            struct hs2ni_conn_stats *out);
-/* Notes when authentic packets came in. */
-void hs2ni_quic_heard(struct hs2ni_quic_conn *c);
+/* Looks at what ngtcp2 counts: whether the path still takes our packets, and
+ * whether authentic ones have come in, which it returns. */
+bool hs2ni_quic_look(struct hs2ni_quic_conn *c);
+
+/* mtu.c */
+void hs2ni_quic_mtu_look(struct hs2ni_quic_conn *c,
+                         const ngtcp2_conn_info *info);
+void hs2ni_quic_mtu_sent(struct hs2ni_quic_conn *c);
+void hs2ni_quic_mtu_acked(struct hs2ni_quic_conn *c, uint64_t len);
+/* len, or less where the path swallows large packets. */
+size_t hs2ni_quic_mtu_cap(const struct hs2ni_quic_conn *c, size_t len);
 
 static inline struct hs2ni_quic *hs2ni_quic_of(const struct hs2ni_link *link) {
   return (struct hs2ni_quic *)(uintptr_t)link;

@@ -29,6 +29,7 @@ static void sent(struct hs2ni_quic_conn *c, uint64_t stream, size_t len,
 /* Goes on with something else. */
 static ngtcp2_ssize blocked(struct packet *p, uint64_t stream) {
   p->refusals++;
+  p->c->stream_blocked |= stream != HS2NI_DATAGRAM;
   if (listening(p->c)) {
     p->c->ep->user->blocked(p->c->user, stream);
   }
@@ -58,19 +59,11 @@ static size_t vectors(ngtcp2_vec vec[HS2NI_CHUNK_PARTS],
  * the next one of equal size, which is what segmentation offload joins: worth
  * it only when a next one follows. */
 static ngtcp2_ssize finish(struct packet *p, bool more_waits) {
-  ngtcp2_ssize n = ngtcp2_conn_writev_stream(
-      p->c->ng, p->path, p->pi, p->dest, p->destlen, NULL,
-      more_waits ? NGTCP2_WRITE_STREAM_FLAG_PADDING
-                 : NGTCP2_WRITE_STREAM_FLAG_NONE,
-      -1, NULL, 0, p->ts);
-
-  /* A short packet has taken everything; one more call would only say so.
-   * Probes of the path are longer than this, and a handshake may have more
-   * to say in packets of another kind. */
-  if (!more_waits && n >= 0 && (size_t)n < NGTCP2_MAX_UDP_PAYLOAD_SIZE) {
-    p->c->drained = n == 0 || p->c->confirmed;
-  }
-  return n;
+  return ngtcp2_conn_writev_stream(p->c->ng, p->path, p->pi, p->dest,
+                                   p->destlen, NULL,
+                                   more_waits ? NGTCP2_WRITE_STREAM_FLAG_PADDING
+                                              : NGTCP2_WRITE_STREAM_FLAG_NONE,
+                                   -1, NULL, 0, p->ts);
 }
 
 static ngtcp2_ssize put_datagram(struct packet *p,
@@ -177,13 +170,13 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
       .path = path,
       .pi = pi,
       .dest = dest,
-      .destlen = destlen,
+      .destlen = hs2ni_quic_mtu_cap(user_data, destlen),
       .ts = ts,
   };
   ngtcp2_ssize rv;
 
   (void)ng;
-  if (p.c->drained || p.c->closing || p.c->failed) {
+  if (p.c->closing || p.c->failed) {
     return 0; /* earlier packets of the batch still go out */
   }
   do {

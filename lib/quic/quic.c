@@ -8,10 +8,11 @@
 
 /* ---- receiving ---------------------------------------------------------- */
 
-static void note_authentic(struct hs2ni_quic_conn *c,
-                           const struct hs2ni_quic_dgram *d) {
-  c->local = *d->local;
-  hs2ni_quic_heard(c);
+static void after_read(struct hs2ni_quic_conn *c,
+                       const struct hs2ni_quic_dgram *d) {
+  if (hs2ni_quic_look(c)) {
+    c->local = *d->local;
+  }
   /* ngtcp2 has no callback for a larger connection window. */
   if (c->conn_blocked && c->up && !c->closing && !c->failed &&
       ngtcp2_conn_get_max_data_left2(c->ng) > 0) {
@@ -31,7 +32,7 @@ static void to_conn(struct hs2ni_quic_conn *c,
   rv = ngtcp2_conn_read_pkt(c->ng, &path.path, &pi, d->data, d->len,
                             c->ep->env->now);
   if (rv == 0) {
-    note_authentic(c, d);
+    after_read(c, d);
   }
   c->in_ng = false;
   (void)hs2ni_quic_settle(c, rv);
@@ -247,10 +248,15 @@ static uint32_t conns_max(const struct hs2n_limits *l) {
   return 2 * l->peers_max + l->half_open_max;
 }
 
-/* Ids of a connection: what the client chose, ours, and what a peer that
- * asks for as many as ngtcp2 gives makes of it. */
+/* Ids and reset tokens.  A stranger with half a handshake can have one of his
+ * own choice, one of ours, and the eight more that ngtcp2 gives to who asks
+ * for them; a peer of ours asks for two, and announces two tokens. */
+#define ROUTES_PER_STRANGER 10u
+#define ROUTES_PER_PEER 8u
+
 static uint32_t routes_max(const struct hs2n_limits *l) {
-  return conns_max(l) * (10u + HS2NI_QUIC_RESETS_MAX) +
+  return 2 * l->peers_max * ROUTES_PER_PEER +
+         l->half_open_max * ROUTES_PER_STRANGER +
          HS2NI_QUIC_TOMBS_MAX * HS2NI_QUIC_TOMB_CIDS;
 }
 

@@ -1,7 +1,21 @@
 /* quic: the link over QUIC v1 (RFC 9000, 9001, 9002, 9221) by ngtcp2.
  *
  * One endpoint is client and server on one UDP socket.  Nothing here sends:
- * datagrams come in by recv and go out by poll_tx of link.h. */
+ * datagrams come in by recv and go out by poll_tx of link.h, which is called
+ * after every other call until it says 0.
+ *
+ * What holds against strangers, by env->limits:
+ * - beyond half_open_free_max handshakes, and beyond new_per_source_* of one
+ *   address, a first packet gets a Retry and leaves no state;
+ * - beyond half_open_max, who has proved his address is refused;
+ * - every kind of answer without a connection keeps to stateless_per_s and is
+ *   shorter than what it answers.  Addresses that were dialled from here or
+ *   have shown a key get their Retry besides.
+ *
+ * When a process is gone, its successor with the same reset_key resets what
+ * others had dialled.  Connections that the lost process itself had dialled
+ * can't be reset (a client has no token for its first id): they end by
+ * idle_ms, or when the successor dials again. */
 #ifndef HS2NI_QUIC_QUIC_H
 #define HS2NI_QUIC_QUIC_H
 

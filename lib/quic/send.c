@@ -87,7 +87,6 @@ static bool send_conn(struct hs2ni_quic_conn *c, struct hs2n_tx *tx) {
   ngtcp2_ssize n;
 
   c->more = false;
-  c->drained = false;
   if (c->closing || c->failed) {
     (void)hs2ni_quic_settle(c, 0);
     return false;
@@ -101,12 +100,15 @@ static bool send_conn(struct hs2ni_quic_conn *c, struct hs2n_tx *tx) {
     tx->len = (size_t)n;
     tx->segment_len = segment;
     ngtcp2_conn_update_pkt_tx_time(c->ng, c->ep->env->now);
+    hs2ni_quic_mtu_sent(c);
   }
   if (n < 0 || c->closing || c->failed) {
     (void)hs2ni_quic_settle(c, n < 0 ? (int)n : 0);
     return n > 0;
   }
-  if (c->more || (n > 0 && !c->drained)) {
+  /* The call that finds nothing left is not wasted: by it ngtcp2 learns that
+   * the application, not the path, set the pace. */
+  if (c->more || n > 0) {
     hs2ni_quic_conn_ready(c);
   } else {
     hs2ni_quic_conn_rearm(c);

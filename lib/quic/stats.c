@@ -1,13 +1,17 @@
 #include "quic/endpoint.h"
 
-void hs2ni_quic_heard(struct hs2ni_quic_conn *c) {
+bool hs2ni_quic_look(struct hs2ni_quic_conn *c) {
   ngtcp2_conn_info info;
+  bool heard;
 
   ngtcp2_conn_get_conn_info2(c->ng, &info);
-  if (info.pkt_recv != c->packets_heard) {
+  heard = info.pkt_recv != c->packets_heard;
+  if (heard) {
     c->packets_heard = info.pkt_recv;
     c->last_heard = c->ep->env->now;
   }
+  hs2ni_quic_mtu_look(c, &info);
+  return heard;
 }
 
 void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,

@@ -208,7 +208,8 @@ size_t hs2ni_quic_datagram_max(const struct hs2ni_conn *conn) {
       ngtcp2_conn_get_remote_transport_params2(c->ng);
   const size_t overhead = DATAGRAM_PACKET_OVERHEAD + DATAGRAM_FRAME_OVERHEAD +
                           ngtcp2_conn_get_dcid2(c->ng)->datalen;
-  const size_t packet = ngtcp2_conn_get_path_max_tx_udp_payload_size2(c->ng);
+  const size_t packet = hs2ni_quic_mtu_cap(
+      c, ngtcp2_conn_get_path_max_tx_udp_payload_size2(c->ng));
   uint64_t frame;
 
   if (!c->up || peer == NULL) {

@@ -155,16 +155,18 @@ static struct hs2n_span take_bits(struct hs2ni_der *der) {
 static bool read_key_usage(struct hs2ni_certificate *out,
                            struct hs2n_span value) {
   struct hs2ni_der der = hs2ni_der_open(value);
+  const bool again = out->may_sign;
   const struct hs2n_span bits = hs2ni_der_take(&der, HS2NI_DER_BIT_STRING);
 
   out->may_sign = bits.len >= 2 && (bits.data[1] & 0x80u) != 0;
-  return hs2ni_der_done(&der);
+  return hs2ni_der_done(&der) && !again;
 }
 
 static bool read_ext_key_usage(struct hs2ni_certificate *out,
                                struct hs2n_span value) {
   struct hs2ni_der der = hs2ni_der_open(value);
   struct hs2ni_der list = hs2ni_der_enter(&der, HS2NI_DER_SEQUENCE);
+  const bool again = out->for_server || out->for_client;
 
   while (!list.failed && list.rest.len > 0) {
     const struct hs2n_span oid = hs2ni_der_take(&list, HS2NI_DER_OID);
@@ -174,7 +176,7 @@ static bool read_ext_key_usage(struct hs2ni_certificate *out,
     out->for_client =
         out->for_client || hs2ni_der_equal(oid, BYTES(oid_client_auth));
   }
-  return hs2ni_der_done(&der) && hs2ni_der_done(&list);
+  return hs2ni_der_done(&der) && hs2ni_der_done(&list) && !again;
 }
 
 static bool read_extension(struct hs2ni_certificate *out,

@@ -18,23 +18,18 @@ static struct block *block_of(void *ptr) {
   return (struct block *)ptr - 1;
 }
 
-static const struct hs2n_mem *mem_of(const struct hs2ni_env *env) {
-  return env == NULL ? hs2n_mem_libc() : env->mem;
-}
-
 void *hs2ni_hook_malloc(size_t len, void *heap, int type) {
+  const struct hs2n_mem *libc = hs2n_mem_libc();
   struct hs2ni_env *env = heap;
-  const struct hs2n_mem *mem = mem_of(env);
-  struct block *b = NULL;
+  struct block *b;
 
   (void)type;
-  if (len <= SIZE_MAX - sizeof(*b)) {
-    b = mem->alloc(mem->user_data, sizeof(*b) + len);
+  if (len > SIZE_MAX - sizeof(*b)) {
+    return NULL;
   }
+  b = env != NULL ? hs2ni_alloc(env, sizeof(*b) + len)
+                  : libc->alloc(libc->user_data, sizeof(*b) + len);
   if (b == NULL) {
-    if (env != NULL) {
-      env->stats.allocation_failures++;
-    }
     return NULL;
   }
   b->env = env;
@@ -43,7 +38,7 @@ void *hs2ni_hook_malloc(size_t len, void *heap, int type) {
 }
 
 void hs2ni_hook_free(void *ptr, void *heap, int type) {
-  const struct hs2n_mem *mem;
+  const struct hs2n_mem *libc = hs2n_mem_libc();
   struct block *b;
 
   (void)heap;
@@ -52,8 +47,11 @@ void hs2ni_hook_free(void *ptr, void *heap, int type) {
     return;
   }
   b = block_of(ptr);
-  mem = mem_of(b->env);
-  mem->release(mem->user_data, b, sizeof(*b) + b->len);
+  if (b->env != NULL) {
+    hs2ni_free(b->env, b, sizeof(*b) + b->len);
+  } else {
+    libc->release(libc->user_data, b, sizeof(*b) + b->len);
+  }
 }
 
 void *hs2ni_hook_realloc(void *ptr, size_t len, void *heap, int type) {

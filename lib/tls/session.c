@@ -120,6 +120,8 @@ bool hs2ni_tls_session_alpn(const struct hs2ni_tls_session *session) {
          len == sizeof(HS2NI_ALPN) - 1 && memcmp(name, HS2NI_ALPN, len) == 0;
 }
 
+/* Seconds since 1970 by the wall clock of the node's start and the node's own
+ * since then: a clock that is set later changes nothing here. */
 static int64_t unix_now(const struct hs2ni_tls *tls) {
   return tls->unix_time_s +
          (int64_t)((tls->env->now - tls->created_at) / HS2N_S(1));

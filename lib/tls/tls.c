@@ -8,6 +8,7 @@
 #include <string.h>
 #include <wolfssl/version.h>
 
+#define YEAR_9999_END INT64_C(253402300799)
 #define SUITES "TLS13-AES128-GCM-SHA256:TLS13-CHACHA20-POLY1305-SHA256"
 
 /* The name is of the form that every host name has, and tells chains apart
@@ -91,7 +92,7 @@ static int make_contexts(struct hs2ni_tls *tls,
   WOLFSSL_CTX *server;
   int rv;
 
-  rv = hs2ni_certificate_write(config->identity, config->unix_time_s, bytes,
+  rv = hs2ni_certificate_write(config->identity, tls->unix_time_s, bytes,
                                &certificate.len);
   if (rv != HS2N_OK) {
     return rv;
@@ -123,7 +124,9 @@ int hs2ni_tls_new(struct hs2ni_tls **out,
     return HS2N_ERR_NO_MEMORY;
   }
   tls->env = env;
-  tls->unix_time_s = config->unix_time_s;
+  tls->unix_time_s = config->unix_time_s > YEAR_9999_END ? YEAR_9999_END
+                     : config->unix_time_s < 0           ? 0
+                                                         : config->unix_time_s;
   tls->created_at = env->now;
   for (size_t i = 0; i < 2; i++) {
     tls->suites[i] =

@@ -148,6 +148,7 @@ static bool make(struct net_replica *r) {
   config.udp_payload_max = r->net->udp_payload_max;
   limits.handshake_ms = 20000; /* sanitizers on a busy machine */
   limits.idle_ms = 30000;
+  limits.drain_ms = 100; /* when both ends stop at once, for nothing */
   limits.new_per_source_per_s = 100000;
   limits.new_per_source_burst = 100000;
   config.log = net_log;

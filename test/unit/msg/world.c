@@ -281,6 +281,8 @@ size_t world_run(struct world *w, uint32_t place) {
         got += i == place && event.kind == HS2NI_EVENT_MESSAGE;
       }
     }
+    /* A fetch that finds nothing may still have made an ack due. */
+    acted = acted || world_step(w);
   }
   return got;
 }

@@ -149,6 +149,32 @@ static void dialling_with_the_wrong_key_is_refused_at_both_ends(void) {
   world_fini(&w);
 }
 
+/* TLS itself says no: both ends know of what it died, and the one that was
+ * dialled keeps no more than the packet that says so. */
+static void a_tls_alert_is_told_and_frees_at_once(void) {
+  static struct world w;
+  struct world_conn *a;
+  int64_t before;
+
+  world_init(&w, 2, 122);
+  w.nodes[1].chain = "another";
+  REQUIRE(world_start_all(&w));
+  before = w.nodes[1].te.mem.live_bytes;
+  a = world_dial(&w, 0, 1);
+  REQUIRE(a != NULL);
+  world_run(&w, HS2N_MS(10));
+  CHECK(a->closed);
+  CHECK(a->why.by_peer);
+  CHECK(a->why.raw_code > 0x100 && a->why.raw_code < 0x200);
+  CHECK_EQ(a->why.reason,
+           hs2ni_tls_alert_reason((uint8_t)(a->why.raw_code & 0xff)));
+  CHECK_EQ(hs2ni_quic_of(w.nodes[1].link)->conns.count, 0);
+  CHECK(w.nodes[1].te.mem.live_bytes - before < 2048);
+  CHECK_EQ(w.nodes[1].te.env.stats.handshakes_failed, 1);
+  CHECK_EQ(w.nodes[1].conns_n, 0);
+  world_fini(&w);
+}
+
 static void a_refusal_by_the_user_reaches_the_dialler(void) {
   static struct world w;
   struct world_conn *a;
@@ -554,6 +580,7 @@ int main(void) {
   RUN(a_lost_close_is_repeated);
   RUN(closed_connections_leave_nothing);
   RUN(dialling_with_the_wrong_key_is_refused_at_both_ends);
+  RUN(a_tls_alert_is_told_and_frees_at_once);
   RUN(a_refusal_by_the_user_reaches_the_dialler);
   RUN(a_dial_into_a_black_hole_ends_in_time);
   RUN(a_half_open_handshake_is_freed);

@@ -612,6 +612,47 @@ static void no_payload_is_readable_on_the_wire(void) {
   world_fini(&w);
 }
 
+/* ---- peers that know a key, and misbehave ------------------------------- */
+
+/* A KeyUpdate, or anything else of TLS, after the handshake would abort the
+ * process below: it ends one connection instead (RFC 9001, 6). */
+static void tls_messages_after_the_handshake_end_the_connection(void) {
+  static const uint8_t messages[][5] = {
+      {24, 0, 0, 1, 0}, /* KeyUpdate */
+      {4, 0, 0, 1, 0},  /* NewSessionTicket, cut */
+      {13, 0, 0, 1, 0}, /* CertificateRequest */
+      {1, 0, 0, 1, 0},  /* ClientHello */
+      {255, 255, 255, 255, 255},
+  };
+
+  for (size_t i = 0; i < 2 * sizeof(messages) / sizeof(messages[0]); i++) {
+    static struct world w;
+    struct world_conn *a;
+    struct world_conn *b;
+    struct world_conn *bad;
+    struct world_conn *good;
+
+    world_init(&w, 2, 220 + i);
+    REQUIRE(world_start_all(&w));
+    REQUIRE(world_connect(&w, 0, 1, &a, &b));
+    bad = i % 2 == 0 ? a : b;
+    good = i % 2 == 0 ? b : a;
+    CHECK_EQ(ngtcp2_conn_submit_crypto_data(hs2ni_quic_conn_of(bad->conn)->ng,
+                                            NGTCP2_ENCRYPTION_LEVEL_1RTT,
+                                            messages[i / 2],
+                                            sizeof(messages[0])),
+             0);
+    (void)world_send(bad, 10);
+    world_run(&w, HS2N_MS(100));
+    CHECK(good->closed);
+    CHECK_EQ(good->why.raw_code, 0x10a);
+    CHECK(bad->closed);
+    CHECK_EQ(bad->why.raw_code, 0x10a);
+    CHECK(honest(&w));
+    world_fini(&w);
+  }
+}
+
 int main(void) {
   RUN(an_unknown_version_is_told_ours);
   RUN(five_hundred_unknown_versions_get_few_answers);
@@ -631,5 +672,6 @@ int main(void) {
   RUN(refused_handshakes_leave_only_their_last_packet);
   RUN(flipped_bits_never_reach_the_user);
   RUN(no_payload_is_readable_on_the_wire);
+  RUN(tls_messages_after_the_handshake_end_the_connection);
   return tap_done();
 }

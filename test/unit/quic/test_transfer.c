@@ -363,6 +363,100 @@ static void streams_may_be_opened_while_a_packet_is_filled(void) {
   world_fini(&w);
 }
 
+/* Every call of a connection, in the middle of its own packet. */
+static void meddle_with_all(struct world_conn *c) {
+  unsigned *rounds = c->meddle_data;
+  struct hs2ni_conn_stats stats;
+
+  if (++*rounds > 200) {
+    return;
+  }
+  c->conn->ops->conn_stats(c->conn, &stats);
+  c->conn->ops->want_tx(c->conn);
+  if (c->in_n > 0) {
+    struct world_stream *in = &c->in[0];
+
+    c->conn->ops->credit(c->conn, in->id, (size_t)c->uncredited);
+    c->uncredited = 0;
+    if (*rounds == 100) {
+      c->conn->ops->stream_stop(c->conn, in->id, 7);
+    }
+  }
+  if (*rounds % 10 == 5) {
+    struct world_stream *s = world_send(c, 5000);
+
+    if (s != NULL && *rounds % 20 == 5) { /* opened and reset at once */
+      s->reset = true;
+      c->conn->ops->stream_reset(c->conn, s->id, 9);
+    }
+  }
+}
+
+static void every_call_may_be_made_while_a_packet_is_filled(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  unsigned rounds = 0;
+  unsigned whole = 0;
+  unsigned reset = 0;
+
+  world_init(&w, 2, 26);
+  w.delay = HS2N_MS(5);
+  w.nodes[0].no_credit = true; /* only meddle_with_all gives it */
+  REQUIRE(connected(&w, &a, &b));
+  a->meddle = meddle_with_all;
+  a->meddle_data = &rounds;
+  a->chunk_max = 300;
+  REQUIRE(world_send(a, 200000) != NULL);
+  REQUIRE(world_send(b, 4u << 20) != NULL);
+  world_run(&w, HS2N_S(3));
+  CHECK(rounds > 200);
+  REQUIRE(!a->closed && !b->closed);
+  for (size_t i = 0; i < b->in_n; i++) {
+    whole += b->in[i].fin && !b->in[i].broken;
+    reset += b->in[i].reset && b->in[i].code == 9;
+  }
+  CHECK_EQ(whole, 1 + 10);
+  CHECK_EQ(reset, 10);
+  CHECK(b->out[0].stopped && b->out[0].done);
+  for (size_t i = 0; i < a->out_n; i++) {
+    CHECK(a->out[i].done);
+  }
+  world_fini(&w);
+  CHECK_EQ(w.nodes[0].te.mem.live_bytes, 0);
+}
+
+static void close_the_other(struct world_conn *c) {
+  struct world_conn **other = c->meddle_data;
+
+  if ((*other)->conn != NULL) {
+    (*other)->conn->ops->conn_close((*other)->conn, HS2N_REASON_DUPLICATE);
+    (*other)->conn = NULL;
+  }
+}
+
+/* As the tie-break does when both ends have dialled. */
+static void one_connection_may_be_closed_while_another_sends(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  struct world_conn *a2;
+  struct world_conn *b2;
+
+  world_init(&w, 2, 27);
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_connect(&w, 1, 0, &b2, &a2));
+  REQUIRE(world_send(a2, 50000) != NULL);
+  a->meddle = close_the_other;
+  a->meddle_data = &a2;
+  REQUIRE(world_send(a, 50000) != NULL);
+  world_run(&w, HS2N_MS(200));
+  CHECK(b2->closed);
+  CHECK_EQ(b2->why.reason, HS2N_REASON_DUPLICATE);
+  CHECK(world_arrived(a, b));
+  world_fini(&w);
+}
+
 static void a_connection_may_be_closed_while_it_receives(void) {
   static struct world w;
   struct world_conn *a;
@@ -508,6 +602,49 @@ static void a_black_hole_for_large_packets_is_avoided(void) {
   world_fini(&w);
 }
 
+/* The path changes in the middle of a transfer to one that takes less. */
+static void a_path_that_shrinks_does_not_stall_a_transfer(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t before = 0;
+  hs2n_time moved = 0;
+  hs2n_time stalled = 0;
+
+  path_takes = 1500;
+  world_init(&w, 2, 25);
+  w.filter = drop_large;
+  w.delay = HS2N_MS(10);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_S(1));
+  REQUIRE(world_send(a, 4u << 20) != NULL);
+  world_run(&w, HS2N_MS(60));
+  CHECK(b->received > 0 && b->received < 1u << 20);
+  CHECK(a->conn->ops->datagram_max(a->conn) > 1400);
+  path_takes = 1280;
+  moved = w.now;
+  for (unsigned i = 0; i < 2000 && !b->in[0].fin; i++) {
+    world_run(&w, HS2N_MS(10));
+    if (b->in[0].offset != before) {
+      before = b->in[0].offset;
+      moved = w.now;
+    } else if (w.now - moved > stalled) {
+      stalled = w.now - moved;
+    }
+    if (i % 20 == 0 && world_send(a, 100) == NULL) { /* votes keep passing */
+      break;
+    }
+  }
+  CHECK(b->in[0].fin && !b->in[0].broken);
+  TAP_SAY("# nothing came for %llu ms at most\n",
+          (unsigned long long)(stalled / HS2N_MS(1)));
+  CHECK(stalled <= HS2N_MS(400));
+  CHECK(a->conn->ops->datagram_max(a->conn) < 1200);
+  world_run(&w, HS2N_S(30)); /* it tries the full size again */
+  CHECK(a->conn->ops->datagram_max(a->conn) > 1400);
+  world_fini(&w);
+}
+
 static void a_fixed_size_is_used_from_the_start(void) {
   static struct world w;
   struct world_conn *a;
@@ -524,6 +661,90 @@ static void a_fixed_size_is_used_from_the_start(void) {
            8192);
   CHECK_EQ(w.nodes[0].batches_uneven, 0);
   world_fini(&w);
+}
+
+struct marks {
+  bool bleach;
+  uint64_t marked, unmarked;
+};
+
+static bool watch_marks(struct world *w, struct world_packet *p) {
+  struct marks *m = w->filter_data;
+
+  m->marked += p->ecn == HS2N_ECN_ECT_0;
+  m->unmarked += p->ecn == HS2N_ECN_NOT_ECT;
+  if (m->bleach) {
+    p->ecn = HS2N_ECN_NOT_ECT;
+  }
+  return true;
+}
+
+/* RFC 9000, 13.4.2: used where the path keeps the marks, and only there. */
+static void congestion_marks_are_used_where_the_path_keeps_them(void) {
+  for (unsigned bleach = 0; bleach < 2; bleach++) {
+    static struct world w;
+    struct world_conn *a;
+    struct world_conn *b;
+    struct marks m = {.bleach = bleach == 1};
+
+    world_init(&w, 2, 34);
+    w.filter = watch_marks;
+    w.filter_data = &m;
+    REQUIRE(connected(&w, &a, &b));
+    REQUIRE(world_send(a, 100000) != NULL);
+    world_run(&w, HS2N_S(1));
+    m.marked = 0;
+    m.unmarked = 0;
+    REQUIRE(world_send(a, 100000) != NULL);
+    CHECK(arrive(&w, a, b, HS2N_S(1)));
+    CHECK(bleach == 1 ? m.marked == 0 : m.marked > 60);
+    world_fini(&w);
+  }
+}
+
+static void endpoints_talk_over_ipv6(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 35);
+  for (uint8_t i = 0; i < 2; i++) {
+    w.nodes[i].addr = (struct hs2n_addr){.family = HS2N_FAMILY_IPV6,
+                                         .ip = {0xfe, 0x80, [15] = i},
+                                         .port = 7000,
+                                         .scope = 2};
+    w.nodes[i].external = w.nodes[i].addr;
+  }
+  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_send(a, 50000) != NULL);
+  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  CHECK_EQ(b->remote.family, HS2N_FAMILY_IPV6);
+  CHECK_EQ(b->remote.scope, 2);
+  world_fini(&w);
+}
+
+static void a_dial_says_what_it_can_not_do(void) {
+  static struct world w;
+  struct world_node *n = &w.nodes[0];
+  const struct hs2n_addr v6 = {.family = HS2N_FAMILY_IPV6, .port = 1};
+  struct hs2ni_conn *conn;
+  unsigned dialled = 0;
+  int rv;
+
+  world_init(&w, 1, 36);
+  n->te.env.limits.peers_max = 4;
+  n->te.env.limits.half_open_max = 8;
+  REQUIRE(world_start_all(&w));
+  CHECK_EQ(n->link->ops->dial(n->link, &v6, &n->key, NULL, &conn),
+           HS2N_ERR_INVALID);
+  while ((rv = n->link->ops->dial(n->link, &n->addr, &n->key, NULL, &conn)) ==
+         HS2N_OK) {
+    dialled++;
+  }
+  CHECK_EQ(rv, HS2N_ERR_FULL);
+  CHECK_EQ(dialled, 2 * 4 + 8);
+  world_fini(&w);
+  CHECK_EQ(n->te.mem.live_bytes, 0);
 }
 
 /* covers: H56 */
@@ -585,23 +806,37 @@ static void one_seed_gives_one_trace(void) {
   CHECK(first != busy_run(32));
 }
 
-/* The steady state of sending and receiving takes no memory. */
-static void sending_in_the_steady_state_allocates_little(void) {
+static uint64_t requests(const struct world *w) {
+  return w->nodes[0].te.mem.requests + w->nodes[1].te.mem.requests;
+}
+
+/* Once its pools have grown, a connection that sends and receives takes no
+ * memory any more. */
+static void the_steady_state_allocates_nothing(void) {
   static struct world w;
   struct world_conn *a;
   struct world_conn *b;
-  uint64_t before;
+  struct world_stream *s;
+  uint64_t before = 0;
 
   world_init(&w, 2, 33);
   REQUIRE(connected(&w, &a, &b));
-  a->chunk_max = 100;
-  REQUIRE(world_send(a, 4u << 20) != NULL);
-  world_run(&w, HS2N_MS(20));
-  before = w.nodes[0].te.mem.requests + w.nodes[1].te.mem.requests;
-  CHECK(arrive(&w, a, b, HS2N_S(20)));
-  TAP_SAY("# %llu allocations for 4 MiB in chunks of 100 bytes\n",
-          (unsigned long long)(w.nodes[0].te.mem.requests +
-                               w.nodes[1].te.mem.requests - before));
+  a->chunk_max = 128;
+  s = world_send(a, 1000000);
+  REQUIRE(s != NULL);
+  s->total = 0;
+  for (unsigned i = 0; i < 300; i++) {
+    if (i == 100) {
+      before = requests(&w);
+    }
+    s->total += 5 * 128;
+    s->fin = false;
+    a->keep_open = true;
+    a->conn->ops->want_tx(a->conn);
+    world_run(&w, HS2N_MS(10));
+  }
+  CHECK_EQ(s->acked, 300 * 5 * 128);
+  CHECK_EQ(requests(&w) - before, 0);
   world_fini(&w);
 }
 
@@ -621,6 +856,8 @@ int main(void) {
   RUN(a_stop_makes_the_sender_reset);
   RUN(abandoned_streams_do_not_eat_the_window);
   RUN(streams_may_be_opened_while_a_packet_is_filled);
+  RUN(every_call_may_be_made_while_a_packet_is_filled);
+  RUN(one_connection_may_be_closed_while_another_sends);
   RUN(a_connection_may_be_closed_while_it_receives);
   RUN(a_connection_may_be_closed_while_a_packet_is_filled);
   RUN(datagrams_arrive_and_share_packets);
@@ -628,9 +865,13 @@ int main(void) {
   RUN(lost_datagrams_stay_lost);
   RUN(packets_grow_to_what_the_path_takes);
   RUN(a_black_hole_for_large_packets_is_avoided);
+  RUN(a_path_that_shrinks_does_not_stall_a_transfer);
   RUN(a_fixed_size_is_used_from_the_start);
+  RUN(congestion_marks_are_used_where_the_path_keeps_them);
+  RUN(endpoints_talk_over_ipv6);
+  RUN(a_dial_says_what_it_can_not_do);
   RUN(keys_are_updated_in_the_middle_of_a_transfer);
   RUN(one_seed_gives_one_trace);
-  RUN(sending_in_the_steady_state_allocates_little);
+  RUN(the_steady_state_allocates_nothing);
   return tap_done();
 }

@@ -187,7 +187,7 @@ static void offer(const struct world_conn *c, const struct world_stream *s,
   uint64_t at = s->offset;
 
   out->stream = s->id;
-  out->fin = true;
+  out->fin = !c->keep_open;
   if (c->chunk_max != 0 && left > c->chunk_max) {
     left = c->chunk_max;
     out->fin = false;
@@ -206,6 +206,9 @@ static bool next(void *user, struct hs2ni_chunk *out) {
   struct world_conn *c = user;
 
   assert(c->conn != NULL);
+  if (c->meddle != NULL) {
+    c->meddle(c);
+  }
   while (c->open_in_next > 0 && world_send(c, c->open_bytes) != NULL) {
     c->open_in_next--;
   }
@@ -223,7 +226,8 @@ static bool next(void *user, struct hs2ni_chunk *out) {
     return true;
   }
   for (size_t i = 0; i < c->out_n; i++) {
-    if (wants(&c->out[i])) {
+    if (wants(&c->out[i]) &&
+        (!c->keep_open || c->out[i].offset < c->out[i].total)) {
       offer(c, &c->out[i], out);
       return true;
     }
@@ -343,10 +347,11 @@ int world_start(struct world *w, size_t i) {
                                 test_env_rand, &node->te);
   }
   if (rv == HS2N_OK) {
-    const struct hs2ni_tls_config config = {.env = &node->te.env,
-                                            .identity = node->identity,
-                                            .chain_id = "test",
-                                            .unix_time_s = 1790000000};
+    const struct hs2ni_tls_config config = {
+        .env = &node->te.env,
+        .identity = node->identity,
+        .chain_id = node->chain == NULL ? "test" : node->chain,
+        .unix_time_s = 1790000000};
 
     node->key = hs2n_identity_key(node->identity);
     rv = hs2ni_tls_new(&node->tls, &config);

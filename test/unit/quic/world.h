@@ -59,8 +59,12 @@ struct world_conn {
   size_t chunk_max;      /* bytes offered at once; 0: all */
   unsigned open_in_next; /* streams to open from inside next */
   uint64_t open_bytes;   /* length of each of them */
-  uint64_t reply;        /* length of the answer to each stream */
-  bool close_in_data;    /* close from inside on_data */
+  /* Called at the start of next: may do what it likes with its connection. */
+  void (*meddle)(struct world_conn *c);
+  void *meddle_data;
+  uint64_t reply;     /* length of the answer to each stream */
+  bool keep_open;     /* streams get no end */
+  bool close_in_data; /* close from inside on_data */
   bool close_in_next;
 };
 
@@ -74,6 +78,7 @@ struct world_node {
   struct hs2n_addr addr;     /* what it believes */
   struct hs2n_addr external; /* what others see */
   uint8_t reset_key[HS2N_RESET_KEY_LEN];
+  const char *chain; /* NULL: "test" */
   uint32_t udp_payload_max;
   enum hs2n_congestion congestion;
   enum hs2n_reason accept; /* what on_accept answers */

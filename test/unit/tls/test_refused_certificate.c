@@ -217,6 +217,39 @@ static void a_certificate_for_another_purpose_is_refused(void) {
                                  "\x2b\x06\x01\x05\x05\x07\x03\x03", 8);
 }
 
+/* The verdict on the server's own certificate, come with this error. */
+static int verdict(int error, int depth, int total) {
+  uint8_t bytes[HS2NI_CERTIFICATE_OWN];
+  WOLFSSL_BUFFER_INFO certificate = {.buffer = bytes};
+  WOLFSSL_X509_STORE_CTX store = {.error = error,
+                                  .error_depth = depth,
+                                  .totalCerts = total,
+                                  .certs = &certificate};
+  struct pair p;
+  int rv;
+
+  begin(&p, 40);
+  CHECK_EQ(pair_dial(&p), HS2N_OK);
+  certificate.length = (unsigned)evil_certificate(
+      &p.server, (const uint8_t *)"", (const uint8_t *)"", 0, bytes);
+  store.userCtx = p.client.session;
+  rv = hs2ni_tls_session_verify(0, &store);
+  CHECK_EQ(p.client.session->peer_seen, rv);
+  CHECK_EQ(hs2ni_tls_session_verify(1, &store), rv);
+  CHECK_EQ(hs2ni_tls_session_verify(0, &store), 0); /* not twice */
+  pair_fini(&p);
+  return rv;
+}
+
+static void only_a_missing_signer_is_forgiven(void) {
+  CHECK_EQ(verdict(ASN_NO_SIGNER_E, 0, 1), 1);
+  CHECK_EQ(verdict(ASN_SELF_SIGNED_E, 0, 1), 1);
+  CHECK_EQ(verdict(ASN_SIG_CONFIRM_E, 0, 1), 0);
+  CHECK_EQ(verdict(ASN_PARSE_E, 0, 1), 0);
+  CHECK_EQ(verdict(ASN_NO_SIGNER_E, 1, 1), 0);
+  CHECK_EQ(verdict(ASN_NO_SIGNER_E, 0, 2), 0);
+}
+
 /* Names and issuers do not matter.  covers: H54 */
 static void a_certificate_with_other_names_is_accepted(void) {
   uint8_t bytes[HS2NI_CERTIFICATE_OWN];
@@ -373,6 +406,7 @@ int main(void) {
   RUN(a_certificate_expires_while_a_node_runs);
   RUN(a_certificate_not_for_signing_is_refused);
   RUN(a_certificate_for_another_purpose_is_refused);
+  RUN(only_a_missing_signer_is_forgiven);
   RUN(a_certificate_with_other_names_is_accepted);
   RUN(a_certificate_signed_by_another_is_refused);
   RUN(a_corrupted_signature_is_refused);

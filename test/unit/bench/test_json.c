@@ -1,0 +1,81 @@
+#include "json.h"
+
+#include <stdlib.h>
+#include <tap.h>
+
+static char *text;
+static size_t len;
+static struct json j;
+
+static void begin(void) {
+  FILE *const out = open_memstream(&text, &len);
+
+  if (out == NULL) {
+    abort();
+  }
+  json_begin(&j, out);
+}
+
+static void expect(const char *want) {
+  CHECK(json_finish(&j));
+  (void)fclose(j.out);
+  CHECK_TEXT(text, want);
+  free(text);
+}
+
+static void nests_and_separates(void) {
+  begin();
+  json_object(&j, NULL);
+  json_u64(&j, "n", UINT64_MAX);
+  json_array(&j, "list");
+  json_bool(&j, NULL, true);
+  json_object(&j, NULL);
+  json_end(&j);
+  json_end(&j);
+  json_array(&j, "none");
+  json_end(&j);
+  json_number(&j, "half", 0.5);
+  json_end(&j);
+  expect("{\n"
+         "  \"n\": 18446744073709551615,\n"
+         "  \"list\": [\n"
+         "    true,\n"
+         "    {}\n"
+         "  ],\n"
+         "  \"none\": [],\n"
+         "  \"half\": 0.5\n"
+         "}\n");
+}
+
+static void escapes_text(void) {
+  begin();
+  json_text(&j, NULL, "a\"b\\c\n\x01 \xc3\xa9");
+  expect("\"a\\\"b\\\\c\\u000a\\u0001 \xc3\xa9\"\n");
+}
+
+static void has_no_word_for_infinity(void) {
+  begin();
+  json_array(&j, NULL);
+  json_number(&j, NULL, 1.0 / 0.0);
+  json_text(&j, NULL, NULL);
+  json_end(&j);
+  expect("[\n  null,\n  null\n]\n");
+}
+
+static void says_when_writing_failed(void) {
+  FILE *const full = fopen("/dev/full", "w");
+
+  REQUIRE(full != NULL);
+  json_begin(&j, full);
+  json_u64(&j, NULL, 1);
+  CHECK(!json_finish(&j));
+  (void)fclose(full);
+}
+
+int main(void) {
+  RUN(nests_and_separates);
+  RUN(escapes_text);
+  RUN(has_no_word_for_infinity);
+  RUN(says_when_writing_failed);
+  return tap_done();
+}

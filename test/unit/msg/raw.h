@@ -1,0 +1,47 @@
+/* raw: a channel over a link that records what it is asked, for tests that
+ * write the peer's bytes themselves. */
+#ifndef RAW_H
+#define RAW_H
+
+#include "msg/chan.h"
+#include "msg/msgs.h"
+#include "test_mem.h"
+#include "wire/record.h"
+
+#include <hs2net/msg.h>
+
+#define RAW_BYTES_MAX 2600
+
+struct raw {
+  struct hs2ni_conn conn; /* first member */
+  struct test_mem mem;
+  struct hs2ni_env env;
+  struct hs2ni_msgs *msgs;
+  struct hs2ni_chan *chan;
+  uint64_t opened, resets, reset_code, credited, wants;
+  int open_err; /* what stream_open returns */
+};
+
+void raw_init(struct raw *r, const struct hs2n_limits *limits);
+void raw_attach(struct raw *r, uint64_t incarnation);
+void raw_fini(struct raw *r);
+
+/* Bytes that a peer might write. */
+struct bytes {
+  size_t len;
+  uint8_t data[RAW_BYTES_MAX];
+};
+void bytes_head(struct bytes *b, enum hs2ni_stream_kind kind, uint8_t lane,
+                uint64_t seq, uint32_t len);
+void bytes_record(struct bytes *b, const struct hs2ni_record *record);
+/* A msg record with len bytes of body. */
+void bytes_msg(struct bytes *b, uint64_t seq, uint8_t type, uint32_t len);
+void bytes_fill(struct bytes *b, size_t len);
+enum hs2n_reason raw_data(struct raw *r, uint64_t stream, const struct bytes *b,
+                          bool fin);
+/* Takes what the channel wants to write; returns the number of bytes. */
+size_t raw_drain(struct raw *r);
+/* Fetches one message and judges it; its seq, or 0 when there is none. */
+uint64_t raw_fetch(struct raw *r, enum hs2n_verdict verdict);
+
+#endif /* RAW_H */

@@ -1,0 +1,100 @@
+/* Each allocation failing in turn: calls say so, connections end with
+ * INTERNAL, nothing leaks, and what was accepted still arrives. */
+#include "world.h"
+
+static void join_again(struct world *w) {
+  if (w->places[0].ends[1].conn == NULL && w->places[1].ends[0].conn == NULL) {
+    world_join(w, 0, 1);
+  }
+}
+
+static int send_one(struct world *w, uint8_t lane, size_t len, bool tagged) {
+  struct hs2n_tag tag;
+  int err = HS2N_ERR_NO_MEMORY;
+
+  /* The application's own body may be what fails. */
+  if (w->places[0].mem.requests + 1 != w->places[0].mem.fail_at) {
+    err = world_send(w, 0, 1, lane, len, 1, tagged ? &tag : NULL);
+  } else {
+    w->places[0].mem.requests++;
+  }
+  return err;
+}
+
+/* A run in which request number `at` of a place fails.  Returns whether that
+ * request was reached. */
+static bool run_with_failure(uint32_t place, uint64_t at) {
+  struct world w;
+  size_t sent = 0, got = 0;
+  bool reached;
+
+  world_init(&w, &(struct world_options){.net = {.seed = at, .whole = true}});
+  w.places[place].mem.fail_at = w.places[place].mem.requests + at;
+  world_join(&w, 0, 1);
+  for (int round = 0; round < 2; round++) {
+    sent += send_one(&w, HS2N_LANE_VOTE, 100, true) == HS2N_OK;
+    sent += send_one(&w, HS2N_LANE_BULK, 200000, false) == HS2N_OK;
+    sent += send_one(&w, HS2N_LANE_VOTE, 0, false) == HS2N_OK;
+    got += world_run(&w, 1);
+    join_again(&w);
+  }
+  world_sleep(&w, HS2N_MS(10)); /* until the next try */
+  got += world_run(&w, 1);
+  reached = w.places[place].mem.requests >= w.places[place].mem.fail_at;
+  CHECK_EQ(got, sent);
+  CHECK(hs2ni_chan_idle(w.places[0].ends[1].chan));
+  CHECK(w.breaches == 0 || w.last_reason == HS2N_REASON_INTERNAL);
+  world_fini(&w);
+  return reached;
+}
+
+static void any_allocation_of_the_sender_may_fail(void) {
+  uint64_t at = 1;
+
+  while (run_with_failure(0, at)) {
+    at++;
+  }
+  CHECK(at > 10);
+}
+
+static void any_allocation_of_the_receiver_may_fail(void) {
+  uint64_t at = 1;
+
+  while (run_with_failure(1, at)) {
+    at++;
+  }
+  CHECK(at > 5);
+}
+
+static void making_a_layer_may_fail_at_any_point(void) {
+  for (uint64_t at = 1;; at++) {
+    struct test_mem mem;
+    struct hs2ni_env env = {0};
+    struct hs2ni_msgs *msgs = NULL;
+    struct hs2ni_chan *chan = NULL;
+    int err;
+
+    test_mem_init(&mem, at);
+    env.mem = &mem.mem;
+    hs2n_limits_default(&env.limits);
+    err = hs2ni_msgs_new(&msgs, &env, world_types, HS2N_LANES);
+    if (err == HS2N_OK) {
+      err = hs2ni_chan_new(&chan, msgs, (struct hs2n_peer){1});
+    }
+    hs2ni_chan_free(chan, HS2N_DONE_CANCELLED);
+    hs2ni_msgs_free(msgs);
+    CHECK_EQ(mem.live_bytes, 0);
+    if (err == HS2N_OK) {
+      CHECK(at > 6);
+      return;
+    }
+    CHECK_EQ(err, HS2N_ERR_NO_MEMORY);
+  }
+}
+
+int main(void) {
+  RUN(making_a_layer_may_fail_at_any_point);
+  RUN(any_allocation_of_the_sender_may_fail);
+  RUN(any_allocation_of_the_receiver_may_fail);
+  return tap_done();
+}

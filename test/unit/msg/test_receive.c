@@ -1,0 +1,366 @@
+/* What a channel makes of a peer's bytes, the bad ones above all. */
+#include "raw.h"
+#include "tap.h"
+
+#define LANE_STREAM 3
+#define BODY_STREAM 7
+
+static void lane_head(struct bytes *b, uint8_t lane) {
+  b->len = 0;
+  bytes_head(b, HS2NI_STREAM_LANE, lane, 0, 0);
+}
+
+static void large(struct bytes *b, uint64_t seq, uint8_t type, uint32_t len) {
+  bytes_record(b, &(struct hs2ni_record){.kind = HS2NI_RECORD_LARGE,
+                                         .seq = seq,
+                                         .type = type,
+                                         .body_len = len});
+}
+
+static void body(struct bytes *b, uint8_t lane, uint64_t seq, uint32_t len,
+                 size_t fill) {
+  b->len = 0;
+  bytes_head(b, HS2NI_STREAM_BODY, lane, seq, len);
+  bytes_fill(b, fill);
+}
+
+/* What comes back for the bytes of a fresh connection's lane stream. */
+static enum hs2n_reason reason_of(const struct bytes *b, bool fin) {
+  struct raw r;
+  enum hs2n_reason reason;
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  reason = raw_data(&r, LANE_STREAM, b, fin);
+  raw_fini(&r);
+  return reason;
+}
+
+/* The bytes in two pieces. */
+static void give_cut(struct raw *r, const struct bytes *b, size_t cut) {
+  CHECK_EQ(hs2ni_chan_data(r->chan, LANE_STREAM,
+                           (struct hs2n_span){b->data, cut}, false),
+           HS2N_REASON_NONE);
+  CHECK_EQ(hs2ni_chan_data(r->chan, LANE_STREAM,
+                           (struct hs2n_span){b->data + cut, b->len - cut},
+                           false),
+           HS2N_REASON_NONE);
+}
+
+static void every_prefix_is_only_a_wait(void) {
+  struct bytes b = {0};
+  struct raw r;
+
+  lane_head(&b, 1);
+  bytes_msg(&b, 1, 1, 20);
+  bytes_msg(&b, 2, 1, 0);
+  bytes_msg(&b, 9, 1, 300);
+  for (size_t cut = 0; cut <= b.len; cut++) {
+    raw_init(&r, NULL);
+    raw_attach(&r, 5);
+    give_cut(&r, &b, cut);
+    CHECK_EQ(r.credited, b.len);
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 1);
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 2);
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 9);
+    raw_fini(&r);
+    raw_init(&r, NULL);
+    raw_attach(&r, 5);
+    CHECK_EQ(hs2ni_chan_data(r.chan, LANE_STREAM,
+                             (struct hs2n_span){b.data, cut}, false),
+             HS2N_REASON_NONE);
+    hs2ni_chan_detach(r.chan); /* nothing stays of a part */
+    raw_fini(&r);
+  }
+}
+
+static void breaches_end_the_connection(void) {
+  struct bytes b = {0};
+
+  b.len = 0;
+  bytes_fill(&b, 40); /* no head at all */
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  b.len = 0;
+  bytes_head(&b, HS2NI_STREAM_HELLO, 0, 0, 0); /* a second hello */
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  lane_head(&b, 1);
+  CHECK_EQ(reason_of(&b, true), HS2N_REASON_PROTOCOL); /* ends */
+  b.len--;
+  CHECK_EQ(reason_of(&b, true), HS2N_REASON_PROTOCOL); /* ends in its head */
+  lane_head(&b, 1);
+  bytes_fill(&b, 1); /* no record */
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  lane_head(&b, 1);
+  bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_ACK});
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  lane_head(&b, 1);
+  bytes_msg(&b, 5, 1, 3);
+  bytes_msg(&b, 5, 1, 3); /* does not rise */
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  lane_head(&b, 5);
+  bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_MSG,
+                                          .seq = 1,
+                                          .type = 5,
+                                          .body_len = (1u << 20) + 1});
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  b.len = 0;
+  bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);
+  bytes_msg(&b, 1, 1, 0); /* a message among acks */
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  b.len = 0;
+  bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);
+  bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_ACK, .seq = 1});
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL); /* never sent */
+  b.len = 0;
+  bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);
+  bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_NACK,
+                                          .seq = 1,
+                                          .code = HS2N_REASON_APP_BUSY});
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  body(&b, 5, 1, 10, 9);
+  CHECK_EQ(reason_of(&b, true), HS2N_REASON_PROTOCOL); /* too short */
+  body(&b, 5, 1, 10, 11);
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL); /* too long */
+}
+
+/* Two streams that must not both be. */
+static enum hs2n_reason reason_of_two(const struct bytes *a,
+                                      const struct bytes *b) {
+  struct raw r;
+  enum hs2n_reason reason;
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, a, false), HS2N_REASON_NONE);
+  reason = raw_data(&r, BODY_STREAM, b, false);
+  raw_fini(&r);
+  return reason;
+}
+
+static void streams_that_contradict_end_the_connection(void) {
+  struct bytes a = {0}, b = {0};
+
+  lane_head(&a, 5);
+  CHECK_EQ(reason_of_two(&a, &a), HS2N_REASON_PROTOCOL);
+  a.len = 0;
+  bytes_head(&a, HS2NI_STREAM_ACKS, 0, 0, 0);
+  CHECK_EQ(reason_of_two(&a, &a), HS2N_REASON_PROTOCOL);
+  body(&a, 5, 1, 10, 0);
+  CHECK_EQ(reason_of_two(&a, &a), HS2N_REASON_PROTOCOL);
+  lane_head(&a, 5);
+  large(&a, 1, 5, 11);
+  body(&b, 5, 1, 10, 0);
+  CHECK_EQ(reason_of_two(&a, &b), HS2N_REASON_PROTOCOL); /* lengths differ */
+  lane_head(&a, 5);
+  large(&a, 1, 5, 100000);
+  large(&a, 2, 5, 3u << 20);
+  CHECK_EQ(reason_of(&a, false), HS2N_REASON_LIMIT);
+  lane_head(&a, 5);
+  for (uint64_t seq = 1; seq <= 9; seq++) {
+    large(&a, seq, 5, 10);
+  }
+  CHECK_EQ(reason_of(&a, false), HS2N_REASON_LIMIT);
+}
+
+static void too_many_streams_without_heads_are_too_many(void) {
+  struct raw r;
+  struct bytes b = {0};
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  b.len--;
+  for (uint64_t i = 0; i < HS2NI_HEADS_MAX; i++) {
+    CHECK_EQ(raw_data(&r, 3 + 4 * i, &b, false), HS2N_REASON_NONE);
+  }
+  CHECK_EQ(raw_data(&r, 3000, &b, false), HS2N_REASON_LIMIT);
+  CHECK_EQ(hs2ni_chan_reset(r.chan, 3, 0), HS2N_REASON_NONE);
+  CHECK_EQ(raw_data(&r, 3000, &b, false), HS2N_REASON_NONE);
+  raw_fini(&r);
+}
+
+static void what_is_not_declared_is_refused_and_passed_over(void) {
+  struct raw r;
+  struct bytes b = {0};
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  bytes_msg(&b, 1, 40, 30);  /* no such type */
+  bytes_msg(&b, 2, 3, 30);   /* a type of another lane */
+  bytes_msg(&b, 3, 1, 1025); /* larger than declared */
+  large(&b, 4, 1, 1500);     /* the same, with a stream of its own */
+  bytes_msg(&b, 5, 1, 1024);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(r.credited, b.len);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 5);
+  CHECK_EQ(r.chan->rx.nacks_pending.count, 4);
+  CHECK_EQ(r.env.stats.messages_refused, 4);
+  r.credited = 0;
+  body(&b, 1, 4, 1500, 1500);
+  CHECK_EQ(raw_data(&r, BODY_STREAM, &b, true), HS2N_REASON_NONE);
+  CHECK_EQ(r.credited, b.len);
+  CHECK_EQ(r.chan->rx.lanes[1].pairs.count, 0);
+  CHECK(raw_drain(&r) > 0);
+  CHECK_EQ(r.chan->rx.nacks_sent.count, 4);
+  hs2ni_chan_acked(r.chan, r.chan->ack_tx.stream, r.chan->ack_tx.sent);
+  CHECK_EQ(r.chan->rx.nacks_sent.count, 0);
+  raw_fini(&r);
+}
+
+static void a_body_may_come_before_or_after_its_record(void) {
+  for (int body_first = 0; body_first < 2; body_first++) {
+    struct raw r;
+    struct bytes lane = {0}, stream = {0};
+
+    raw_init(&r, NULL);
+    raw_attach(&r, 5);
+    lane_head(&lane, 5);
+    large(&lane, 1, 5, 500);
+    bytes_msg(&lane, 2, 5, 10);
+    body(&stream, 5, 1, 500, 500);
+    if (body_first) {
+      CHECK_EQ(raw_data(&r, BODY_STREAM, &stream, true), HS2N_REASON_NONE);
+      CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 0);
+      CHECK_EQ(raw_data(&r, LANE_STREAM, &lane, false), HS2N_REASON_NONE);
+    } else {
+      CHECK_EQ(raw_data(&r, LANE_STREAM, &lane, false), HS2N_REASON_NONE);
+      CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 0); /* 2 waits for 1 */
+      CHECK_EQ(raw_data(&r, BODY_STREAM, &stream, true), HS2N_REASON_NONE);
+    }
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 1);
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 2);
+    raw_fini(&r);
+  }
+}
+
+static void a_withdrawn_body_leaves_no_hole(void) {
+  for (int reset_first = 0; reset_first < 2; reset_first++) {
+    struct raw r;
+    struct bytes lane = {0}, stream = {0};
+
+    raw_init(&r, NULL);
+    raw_attach(&r, 5);
+    lane_head(&lane, 5);
+    large(&lane, 1, 5, 500);
+    bytes_msg(&lane, 2, 5, 10);
+    body(&stream, 5, 1, 500, 200);
+    CHECK_EQ(raw_data(&r, BODY_STREAM, &stream, false), HS2N_REASON_NONE);
+    if (reset_first) {
+      CHECK_EQ(hs2ni_chan_reset(r.chan, BODY_STREAM, 0), HS2N_REASON_NONE);
+      CHECK_EQ(raw_data(&r, LANE_STREAM, &lane, false), HS2N_REASON_NONE);
+    } else {
+      CHECK_EQ(raw_data(&r, LANE_STREAM, &lane, false), HS2N_REASON_NONE);
+      CHECK_EQ(hs2ni_chan_reset(r.chan, BODY_STREAM, 0), HS2N_REASON_NONE);
+    }
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 2);
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 0);
+    CHECK_EQ(r.credited, lane.len + stream.len);
+    CHECK_EQ(r.chan->rx.lanes[5].pairs.count, 0);
+    raw_fini(&r);
+  }
+}
+
+/* A peer that never stops writing small messages to an application that
+ * takes none is told that we are busy, and costs no more. */
+static void a_crowded_lane_refuses(void) {
+  struct hs2n_limits limits;
+  struct raw r;
+  struct bytes b = {0};
+
+  hs2n_limits_default(&limits);
+  limits.tx_queue_msgs_max = 16;
+  raw_init(&r, &limits);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  for (uint64_t seq = 1; seq <= 500; seq++) {
+    b.len = 0;
+    bytes_msg(&b, seq, 1, 0);
+    CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  }
+  CHECK_EQ(r.chan->rx.lanes[1].ready.count, 16);
+  CHECK_EQ(r.chan->rx.nacks_pending.count, 1);
+  for (uint64_t seq = 1; seq <= 16; seq++) {
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), seq);
+  }
+  b.len = 0;
+  bytes_msg(&b, 17, 1, 0);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 17);
+  raw_fini(&r);
+}
+
+static void a_lane_waits_while_too_many_are_to_be_judged(void) {
+  struct hs2n_limits limits;
+  struct raw r;
+  struct bytes b = {0};
+  struct hs2n_msg_id id = {.incarnation = 5, .seq = 3, .lane = 1};
+
+  hs2n_limits_default(&limits);
+  limits.rx_later_max = 16;
+  raw_init(&r, &limits);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  for (uint64_t seq = 1; seq <= 40; seq++) {
+    bytes_msg(&b, seq, 1, 4);
+  }
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  for (uint64_t seq = 1; seq <= 16; seq++) {
+    CHECK_EQ(raw_fetch(&r, HS2N_LATER), seq);
+  }
+  CHECK_EQ(raw_fetch(&r, HS2N_LATER), 0);
+  CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, id, HS2N_LATER),
+           HS2N_ERR_INVALID);
+  CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, id, HS2N_BUSY), HS2N_ERR_INVALID);
+  CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, id, HS2N_ACCEPT), HS2N_OK);
+  CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, id, HS2N_ACCEPT), HS2N_ERR_STATE);
+  CHECK_EQ(raw_fetch(&r, HS2N_LATER), 17);
+  /* A new process of the peer voids what waits. */
+  hs2ni_chan_detach(r.chan);
+  raw_attach(&r, 6);
+  id.seq = 4;
+  CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, id, HS2N_ACCEPT), HS2N_ERR_STATE);
+  id.incarnation = 6;
+  CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, id, HS2N_ACCEPT), HS2N_ERR_STATE);
+  raw_fini(&r);
+}
+
+/* covers: H36 */
+static void a_replay_is_dropped_and_acked_again(void) {
+  struct raw r;
+  struct bytes b = {0};
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  bytes_msg(&b, 1, 1, 4);
+  bytes_msg(&b, 2, 1, 4);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 1);
+  CHECK_EQ(raw_fetch(&r, HS2N_LATER), 2);
+  for (int i = 0; i < 3; i++) {
+    hs2ni_chan_detach(r.chan);
+    raw_attach(&r, 5);
+    raw_drain(&r);
+    CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+    CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 0);
+    CHECK(raw_drain(&r) > 0); /* 1, again */
+  }
+  CHECK_EQ(r.env.stats.messages_duplicate, 6);
+  raw_fini(&r);
+}
+
+int main(void) {
+  RUN(every_prefix_is_only_a_wait);
+  RUN(breaches_end_the_connection);
+  RUN(streams_that_contradict_end_the_connection);
+  RUN(too_many_streams_without_heads_are_too_many);
+  RUN(what_is_not_declared_is_refused_and_passed_over);
+  RUN(a_body_may_come_before_or_after_its_record);
+  RUN(a_withdrawn_body_leaves_no_hole);
+  RUN(a_crowded_lane_refuses);
+  RUN(a_lane_waits_while_too_many_are_to_be_judged);
+  RUN(a_replay_is_dropped_and_acked_again);
+  return tap_done();
+}

@@ -1,0 +1,290 @@
+/* The log: cut at every byte, damaged, without room, and of another chain. */
+#include "samples.h"
+#include "store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <tap.h>
+#include <unistd.h>
+
+#define BLOCKS 5
+#define PATH_LEN 64
+#define TEXT_LEN 256
+
+static uint32_t me;
+static char path[PATH_LEN];
+static char text[TEXT_LEN];
+
+static struct rep_store_config config_of(const char *chain) {
+  struct rep_store_config config = {.path = path,
+                                    .sync = REP_STORE_FSYNC,
+                                    .committee = sample_committee(4),
+                                    .crypto = fake_crypto(&me)};
+
+  (void)snprintf(config.committee.chain_id, sizeof(config.committee.chain_id),
+                 "%s", chain);
+  return config;
+}
+
+static void new_path(void) {
+  int fd;
+
+  (void)snprintf(path, sizeof(path), "/tmp/hs2net-test-log-XXXXXX");
+  fd = mkstemp(path);
+  if (fd < 0) {
+    abort();
+  }
+  close(fd);
+}
+
+static off_t file_size(void) {
+  struct stat status;
+
+  return stat(path, &status) == 0 ? status.st_size : -1;
+}
+
+/* The block of a height on a straight chain from genesis. */
+static struct rep_block *block_at(uint64_t height,
+                                  const struct rep_hash *parent) {
+  struct rep_crypto crypto = fake_crypto(&me);
+  struct rep_cert *const justify =
+      sample_cert(height - 1, parent, height == 1 ? 0 : 3);
+  const struct rep_block_head head = {
+      .view = height, .height = height, .justify = justify};
+  struct rep_bytes *const bytes = rep_bytes_new(rep_block_overhead(justify));
+  struct rep_writer w = rep_writer_of(bytes->data, bytes->len);
+  struct rep_block *block;
+
+  rep_block_write_head(&w, &head);
+  block = rep_block_decode(rep_bytes_span(bytes), bytes, &crypto);
+  rep_cert_unref(justify);
+  rep_bytes_unref(bytes);
+  return block;
+}
+
+/* Writes blocks 1..BLOCKS, each with a state in which the one before is
+ * committed; remembers where each state ended. */
+static off_t ends[BLOCKS + 1];
+
+static void write_log(void) {
+  const struct rep_store_config config = config_of("sample");
+  struct rep_store *store;
+  struct rep_root committed = {.height = 0};
+  uint64_t seq;
+
+  rep_genesis_hash(&config.committee, &config.crypto, &committed.hash);
+  REQUIRE(rep_store_open(&store, &config, text, sizeof(text)) == NULL);
+  ends[0] = file_size();
+  for (uint64_t h = 1; h <= BLOCKS; h++) {
+    struct rep_block *const block = block_at(h, &committed.hash);
+    const struct rep_state state = {
+        .last_voted = h, .lock = block->justify, .committed = committed};
+    const uint64_t pos = rep_store_append_block(store, block);
+
+    rep_store_append_state(store, h, &state);
+    CHECK(rep_store_dirty(store));
+    CHECK_EQ(rep_store_flush(store, &seq), 0);
+    CHECK_EQ(seq, h);
+    CHECK(!rep_store_dirty(store));
+    rep_store_commit(store, block, pos);
+    committed = (struct rep_root){block->hash, h, h};
+    rep_block_unref(block);
+    ends[h] = file_size();
+  }
+  rep_store_close(store);
+}
+
+/* What a replica that starts from the log would know. */
+static bool reopen(struct rep_core_info *out) {
+  static const struct rep_env env = {.self = NULL};
+  const struct rep_store_config config = config_of("sample");
+  struct rep_config core_config;
+  struct rep_store *store;
+  struct rep_core *core;
+  bool ok;
+
+  if (rep_store_open(&store, &config, text, sizeof(text)) != NULL) {
+    return false;
+  }
+  rep_config_default(&core_config);
+  core_config.committee = config.committee;
+  core_config.mempool.window_txs = 16;
+  core_config.mempool.txs_max = 16;
+  core = rep_core_new(&core_config, &env, &config.crypto);
+  ok = core != NULL && rep_store_restore(store, core, 16);
+  if (ok) {
+    struct rep_bytes *last;
+
+    rep_core_info(core, out);
+    last = rep_store_load(store, out->committed.height);
+    CHECK((last != NULL) == (out->committed.height > 0));
+    CHECK(rep_store_load(store, out->committed.height + 1) == NULL);
+    rep_bytes_unref(last);
+  }
+  rep_core_free(core);
+  rep_store_close(store);
+  return ok;
+}
+
+static void starts_empty(void) {
+  struct rep_core_info info;
+
+  new_path();
+  CHECK(reopen(&info));
+  CHECK_EQ(info.committed.height, 0);
+  CHECK_EQ(info.view, 1);
+  unlink(path);
+}
+
+static void comes_back_as_it_was(void) {
+  struct rep_core_info info;
+
+  new_path();
+  write_log();
+  CHECK(reopen(&info));
+  CHECK_EQ(info.committed.height, BLOCKS - 1);
+  CHECK_EQ(info.last_voted, BLOCKS);
+  CHECK_EQ(info.lock_view, BLOCKS - 1);
+  CHECK_EQ(info.tree_blocks, 1); /* the last, not committed */
+  unlink(path);
+}
+
+static void a_torn_end_is_cut_off_anywhere(void) {
+  struct rep_core_info info;
+
+  new_path();
+  write_log();
+  for (off_t size = ends[BLOCKS]; size-- > 0;) {
+    uint64_t whole = 0;
+
+    while (whole < BLOCKS && ends[whole + 1] <= size) {
+      whole++;
+    }
+    CHECK_EQ(truncate(path, size), 0);
+    CHECK(reopen(&info));
+    CHECK_EQ(info.last_voted, size < ends[0] ? 0 : whole);
+    CHECK(file_size() >= ends[0]); /* a new one begins properly */
+    CHECK(size < ends[0] || file_size() <= size);
+  }
+  unlink(path);
+}
+
+static void flip(off_t at) {
+  const int fd = open(path, O_RDWR | O_CLOEXEC);
+  uint8_t byte = 0;
+
+  CHECK_EQ(pread(fd, &byte, 1, at), 1);
+  byte ^= 0x10;
+  CHECK_EQ(pwrite(fd, &byte, 1, at), 1);
+  close(fd);
+}
+
+/* Damage in the middle is no torn end: votes may be missing, so the replica
+ * must not start. */
+static void damage_in_the_middle_is_refused(void) {
+  struct rep_core_info info;
+
+  new_path();
+  write_log();
+  for (off_t at = ends[1] + 4; at < ends[1] + 200; at += 13) {
+    flip(at); /* CRC, kind and content of block 2 */
+    CHECK(!reopen(&info));
+    CHECK(strstr(text, "damaged") != NULL);
+    flip(at);
+  }
+  CHECK(reopen(&info));
+  unlink(path);
+}
+
+static void damage_at_the_end_is_a_torn_end(void) {
+  struct rep_core_info info;
+
+  new_path();
+  write_log();
+  flip(ends[BLOCKS] - 1);
+  CHECK(reopen(&info));
+  CHECK_EQ(info.last_voted, BLOCKS - 1);
+  unlink(path);
+}
+
+static void another_chain_is_refused(void) {
+  const struct rep_store_config other = config_of("other");
+  struct rep_store *store;
+
+  new_path();
+  write_log();
+  CHECK(rep_store_open(&store, &other, text, sizeof(text)) != NULL);
+  CHECK(strstr(text, "another chain") != NULL);
+  CHECK(strstr(text, path) != NULL);
+  unlink(path);
+}
+
+static void a_missing_folder_is_named(void) {
+  struct rep_store_config config = config_of("sample");
+  struct rep_store *store;
+
+  config.path = "/nonexistent/log";
+  CHECK(rep_store_open(&store, &config, text, sizeof(text)) != NULL);
+  CHECK(strstr(text, "/nonexistent/log") != NULL);
+}
+
+/* The file may not grow beyond a limit, as on a full disk: nothing is called
+ * stored any more, and what was stored is there afterwards. */
+static void a_full_disk_stores_nothing_more(void) {
+  const struct rep_store_config config = config_of("sample");
+  const struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY};
+  struct rlimit tight = {0, RLIM_INFINITY};
+  struct rep_core_info info;
+  struct rep_store *store;
+  struct rep_block *block;
+  struct rep_hash genesis;
+  uint64_t seq = 0;
+
+  new_path();
+  write_log();
+  (void)signal(SIGXFSZ, SIG_IGN);
+  tight.rlim_cur = (rlim_t)ends[BLOCKS] + 100;
+  REQUIRE(rep_store_open(&store, &config, text, sizeof(text)) == NULL);
+  CHECK_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  rep_genesis_hash(&config.committee, &config.crypto, &genesis);
+  block = block_at(1, &genesis);
+  (void)rep_store_append_block(store, block);
+  CHECK_EQ(rep_store_flush(store, &seq), EFBIG);
+  CHECK_EQ(rep_store_flush(store, &seq), EFBIG); /* and ever after */
+  CHECK_EQ(seq, 0);
+  CHECK_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  CHECK_EQ(rep_store_flush(store, &seq), EFBIG);
+  rep_block_unref(block);
+  rep_store_close(store);
+  CHECK(reopen(&info));
+  CHECK_EQ(info.last_voted, BLOCKS);
+  unlink(path);
+}
+
+static void checksum_is_castagnoli(void) {
+  static const uint8_t digits[] = "123456789";
+  static struct rep_crc32c crc;
+
+  rep_crc32c_init(&crc);
+  CHECK_EQ(rep_crc32c(&crc, 0, (struct hs2n_span){digits, 9}), 0xe3069283);
+  CHECK_EQ(rep_crc32c(&crc, rep_crc32c(&crc, 0, (struct hs2n_span){digits, 4}),
+                      (struct hs2n_span){digits + 4, 5}),
+           0xe3069283);
+}
+
+int main(void) {
+  RUN(checksum_is_castagnoli);
+  RUN(starts_empty);
+  RUN(comes_back_as_it_was);
+  RUN(a_torn_end_is_cut_off_anywhere);
+  RUN(damage_in_the_middle_is_refused);
+  RUN(damage_at_the_end_is_a_torn_end);
+  RUN(another_chain_is_refused);
+  RUN(a_missing_folder_is_named);
+  RUN(a_full_disk_stores_nothing_more);
+  return tap_done();
+}

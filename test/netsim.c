@@ -195,6 +195,9 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
   struct netsim_node *n = self;
   const size_t i = index_of_peer(n, from);
 
+  if (n->judge != NULL) {
+    return n->judge(n, i, id, msg);
+  }
   if (n->verdict != HS2N_BUSY) {
     n->seen.messages++;
     if (i < NETSIM_NODES_MAX) {
@@ -222,6 +225,9 @@ static void on_done(void *self, struct hs2n_tag tag,
   n->seen.last_acked_weight = done->acked_weight;
   n->seen.last_acked_count = done->acked_count;
   n->seen.last_done_at = n->sim->now;
+  if (n->done != NULL) {
+    n->done(n, tag, done);
+  }
   if (n->on_upcall != NULL) {
     n->on_upcall(n);
   }

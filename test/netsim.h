@@ -66,6 +66,11 @@ struct netsim_node {
   struct netsim_seen seen;
   enum hs2n_verdict verdict; /* what on_message says; ACCEPT at first */
   hs2n_time woken;           /* last entry */
+  /* Judges a message itself; NULL: count it and say `verdict`. */
+  enum hs2n_verdict (*judge)(struct netsim_node *n, size_t from,
+                             struct hs2n_msg_id id, const struct hs2n_msg *msg);
+  void (*done)(struct netsim_node *n, struct hs2n_tag tag,
+               const struct hs2n_done *done); /* may be NULL */
   /* Called at the end of each upcall on_message and on_done, may be NULL. */
   void (*on_upcall)(struct netsim_node *n);
   void *test; /* for on_upcall */

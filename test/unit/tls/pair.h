@@ -40,6 +40,7 @@ struct pair {
   struct end client;
   struct end server;
   bool retry; /* the server asks for one */
+  bool stock; /* ngtcp2's own glue in place of ours, to compare with */
   hs2n_time now;
   uint8_t trace[HS2N_HASH_LEN]; /* over all packets */
   size_t packets;

@@ -7,6 +7,8 @@
 
 #define SCID_LEN 8
 
+static const char marker[8] = {'p', 'l', 'a', 'i', 'n', 't', 'x', 't'};
+
 static struct sockaddr_in addresses[2];
 
 /* splitmix64 (Steele, Lea, Flood 2014) */
@@ -77,10 +79,12 @@ static int on_stream(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id,
   struct end *e = user_data;
 
   (void)flags;
-  (void)offset;
-  (void)data;
   (void)stream_user_data;
   e->stream_bytes += datalen;
+  e->marker_seen = e->marker_seen ||
+                   (datalen >= 2 * sizeof(marker) &&
+                    memcmp(data + (sizeof(marker) - offset % sizeof(marker)),
+                           marker, sizeof(marker)) == 0);
   ngtcp2_conn_extend_max_offset(conn, datalen);
   return ngtcp2_conn_extend_max_stream_offset(conn, stream_id, datalen);
 }
@@ -254,6 +258,12 @@ static void record(struct pair *p, const uint8_t *packet, size_t len) {
 
   hs2n_sha256(parts, 2, p->trace);
   p->packets++;
+  for (size_t i = 0; i + sizeof(marker) <= len; i++) {
+    if (memcmp(packet + i, marker, sizeof(marker)) == 0) {
+      p->leaks++;
+      return;
+    }
+  }
 }
 
 static void take(struct pair *p, struct end *e, const uint8_t *packet,
@@ -428,6 +438,9 @@ void pair_send(struct pair *p, struct end *from, size_t n) {
   int64_t stream;
 
   REQUIRE(n <= sizeof(bytes));
+  for (size_t i = 0; i < n; i++) {
+    bytes[i] = (uint8_t)marker[i % sizeof(marker)];
+  }
   CHECK_EQ(ngtcp2_conn_open_uni_stream(from->conn, &stream, NULL), 0);
   ngtcp2_path_storage_zero(&ps);
   for (int turn = 0; turn < 1000 && at < n && from->error == 0; turn++) {

@@ -4,9 +4,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* How long a proposal stays useful: a replica that missed its view still
- * needs the block to follow the next one. */
-#define PROPOSAL_VIEWS 2
+/* How long a proposal stays useful: a replica that was slow in its view still
+ * needs the block to follow the next ones, and would have to ask for it. */
+#define PROPOSAL_VIEWS 8
 
 /* The newest come last, and views rise, so this is short. */
 static bool has_block_of_view(const struct rep_core *core, uint64_t view) {

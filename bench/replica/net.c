@@ -125,6 +125,7 @@ static int send_to(struct rep_net *net, const struct hs2n_dst *dst,
                                .body = buf};
   int err;
 
+  net->sends++;
   (void)hs2n_buf_ref(buf); /* hs2n_send takes one on success */
   err = hs2n_send(net->node, dst, &msg, NULL);
   if (err != HS2N_OK) {

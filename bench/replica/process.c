@@ -349,18 +349,25 @@ static int settle_store(struct process *p) {
   return 0;
 }
 
-/* Takes in and sends until nothing more was stored: a vote that completes a
+/* Takes in and sends until nothing more was sent: a vote that completes a
  * quorum at home makes a proposal, which makes another vote. */
 static int turn_core(struct process *p) {
+  uint64_t sends;
+
   do {
-    if (turn_io(p) != 0 || settle_store(p) != 0) {
+    if (turn_io(p) != 0) {
       return 1;
     }
-  } while (rep_store_dirty(p->store));
-  return turn_io(p);
+    sends = p->net.sends;
+    if (settle_store(p) != 0) {
+      return 1;
+    }
+  } while (p->net.sends != sends || rep_store_dirty(p->store));
+  return 0;
 }
 
 static int do_due(struct process *p) {
+  const uint64_t sends = p->net.sends;
   const hs2n_time now = hs2n_io_now();
 
   if (now >= p->measure_next) {
@@ -375,7 +382,7 @@ static int do_due(struct process *p) {
     return 0;
   }
   rep_core_tick(p->core, now);
-  return turn_core(p);
+  return p->net.sends != sends || rep_store_dirty(p->store) ? turn_core(p) : 0;
 }
 
 static hs2n_time next_due(const struct process *p) {
@@ -413,9 +420,12 @@ static int run(struct process *p) {
 
   rep_core_start(p->core, hs2n_io_now());
   report_ready(p);
+  if (turn_core(p) != 0) {
+    return 1;
+  }
   while (!terminated && !p->port.ended) {
     wait_for_work(p, fds);
-    if (turn_core(p) != 0) {
+    if (fds[0].revents != 0 && turn_core(p) != 0) {
       return 1;
     }
     if ((fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {

@@ -18,35 +18,35 @@ static struct block *block_of(void *ptr) {
   return (struct block *)ptr - 1;
 }
 
-void *hs2ni_hook_malloc(size_t len, void *heap, int type) {
+void *hs2ni_hook_malloc(size_t n, void *heap, int type) {
   const struct hs2n_mem *libc = hs2n_mem_libc();
   struct hs2ni_env *env = heap;
   struct block *b;
 
   (void)type;
-  if (len > SIZE_MAX - sizeof(*b)) {
+  if (n > SIZE_MAX - sizeof(*b)) {
     return NULL;
   }
-  b = env != NULL ? hs2ni_alloc(env, sizeof(*b) + len)
-                  : libc->alloc(libc->user_data, sizeof(*b) + len);
+  b = env != NULL ? hs2ni_alloc(env, sizeof(*b) + n)
+                  : libc->alloc(libc->user_data, sizeof(*b) + n);
   if (b == NULL) {
     return NULL;
   }
   b->env = env;
-  b->len = len;
+  b->len = n;
   return b + 1;
 }
 
-void hs2ni_hook_free(void *ptr, void *heap, int type) {
+void hs2ni_hook_free(void *p, void *heap, int type) {
   const struct hs2n_mem *libc = hs2n_mem_libc();
   struct block *b;
 
   (void)heap;
   (void)type;
-  if (ptr == NULL) {
+  if (p == NULL) {
     return;
   }
-  b = block_of(ptr);
+  b = block_of(p);
   if (b->env != NULL) {
     hs2ni_free(b->env, b, sizeof(*b) + b->len);
   } else {
@@ -54,17 +54,17 @@ void hs2ni_hook_free(void *ptr, void *heap, int type) {
   }
 }
 
-void *hs2ni_hook_realloc(void *ptr, size_t len, void *heap, int type) {
+void *hs2ni_hook_realloc(void *p, size_t n, void *heap, int type) {
   void *grown;
   size_t kept;
 
-  grown = hs2ni_hook_malloc(len, heap, type);
-  if (grown == NULL || ptr == NULL) {
+  grown = hs2ni_hook_malloc(n, heap, type);
+  if (grown == NULL || p == NULL) {
     return grown;
   }
-  kept = block_of(ptr)->len;
-  memcpy(grown, ptr, kept < len ? kept : len);
-  hs2ni_hook_free(ptr, heap, type);
+  kept = block_of(p)->len;
+  memcpy(grown, p, kept < n ? kept : n);
+  hs2ni_hook_free(p, heap, type);
   return grown;
 }
 

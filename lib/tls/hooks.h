@@ -9,12 +9,13 @@
 
 #include <stddef.h>
 
-/* heap is a struct hs2ni_env * or NULL; type is wolfSSL's tag, unused. */
-void *hs2ni_hook_malloc(size_t len, void *heap, int type);
+/* n bytes; heap is a struct hs2ni_env * or NULL; type is wolfSSL's tag,
+ * unused. */
+void *hs2ni_hook_malloc(size_t n, void *heap, int type);
 /* As C's realloc: NULL leaves the old block as it was. */
-void *hs2ni_hook_realloc(void *ptr, size_t len, void *heap, int type);
+void *hs2ni_hook_realloc(void *p, size_t n, void *heap, int type);
 /* NULL is allowed. */
-void hs2ni_hook_free(void *ptr, void *heap, int type);
+void hs2ni_hook_free(void *p, void *heap, int type);
 
 /* Fills out from env->rand.  Returns 0, or wolfSSL's RNG_FAILURE_E, which
  * ends the handshake that asked. */

@@ -145,7 +145,9 @@ int hs2ni_header_mask(struct hs2ni_packet_key *key,
   int rv;
 
   if (key->cipher == HS2NI_CIPHER_AES_128_GCM) {
-    return wc_AesEncryptDirect(&key->u.aes, out, sample) == 0 ? 0 : -1;
+    return wc_AesEcbEncrypt(&key->u.aes, out, sample, HS2NI_SAMPLE_LEN) == 0
+               ? 0
+               : -1;
   }
   counter = (word32)sample[0] | (word32)sample[1] << 8 |
             (word32)sample[2] << 16 | (word32)sample[3] << 24;

@@ -10,7 +10,7 @@
 #define BEGIN "-----BEGIN PRIVATE KEY-----"
 #define END "-----END PRIVATE KEY-----"
 /* Large enough for any text that is not too big. */
-#define DER_MAX (HS2N_IDENTITY_PEM_MAX / 4 * 3)
+#define DER_MAX ((size_t)HS2N_IDENTITY_PEM_MAX / 4 * 3)
 
 static const uint8_t oid_ed25519[] = {0x2b, 0x65, 0x70};
 

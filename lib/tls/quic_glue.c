@@ -8,12 +8,20 @@ static struct hs2ni_tls_session *session_of(const ngtcp2_conn *conn) {
   return ngtcp2_conn_get_tls_native_handle2(conn);
 }
 
+static int install_initial(ngtcp2_conn *conn, const ngtcp2_cid *dcid) {
+  struct hs2ni_tls_session *s = session_of(conn);
+
+  return s != NULL && hs2ni_install_initial(s, conn, dcid) == 0
+             ? 0
+             : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
 static int client_initial(ngtcp2_conn *conn, void *user_data) {
   struct hs2ni_tls_session *s = session_of(conn);
   const struct hs2n_span nothing = {NULL, 0};
 
   (void)user_data;
-  if (hs2ni_install_initial(s, conn, ngtcp2_conn_get_dcid2(conn)) != 0 ||
+  if (install_initial(conn, ngtcp2_conn_get_dcid2(conn)) != 0 ||
       hs2ni_exchange_params(s, conn) != 0 ||
       hs2ni_exchange(s, conn, NGTCP2_ENCRYPTION_LEVEL_INITIAL, nothing) != 0) {
     return NGTCP2_ERR_CALLBACK_FAILURE;
@@ -24,17 +32,13 @@ static int client_initial(ngtcp2_conn *conn, void *user_data) {
 static int recv_client_initial(ngtcp2_conn *conn, const ngtcp2_cid *dcid,
                                void *user_data) {
   (void)user_data;
-  return hs2ni_install_initial(session_of(conn), conn, dcid) == 0
-             ? 0
-             : NGTCP2_ERR_CALLBACK_FAILURE;
+  return install_initial(conn, dcid);
 }
 
 static int recv_retry(ngtcp2_conn *conn, const ngtcp2_pkt_hd *hd,
                       void *user_data) {
   (void)user_data;
-  return hs2ni_install_initial(session_of(conn), conn, &hd->scid) == 0
-             ? 0
-             : NGTCP2_ERR_CALLBACK_FAILURE;
+  return install_initial(conn, &hd->scid);
 }
 
 /* There is one version, so none can be negotiated instead of it. */

@@ -1,6 +1,7 @@
-/* quic_glue: the cryptography that ngtcp2 asks for, by direct wolfCrypt calls
- * where it counts (HKDF, seal, open, header protection) and ngtcp2's own
- * glue for the rest. */
+/* quic_glue: the cryptography that ngtcp2 asks for, by direct wolfCrypt calls:
+ * the glue that comes with ngtcp2 copies each packet twice and takes memory
+ * for it.  The native handle of a connection must be that of a session of
+ * tls.h, or NULL once the handshake is confirmed or given up. */
 #ifndef HS2NI_TLS_QUIC_GLUE_H
 #define HS2NI_TLS_QUIC_GLUE_H
 

@@ -47,14 +47,20 @@ static bool use_identity(WOLFSSL_CTX *ctx, const struct hs2n_identity *identity,
 
 /* What may be negotiated. */
 static bool restrict_choices(WOLFSSL_CTX *ctx) {
-  int groups[] = {WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
+  int groups[] = {
+#ifdef WOLFSSL_PQC_HYBRIDS
+      WOLFSSL_X25519MLKEM768,
+#endif
+      WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1};
 
   return wolfSSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) ==
              WOLFSSL_SUCCESS &&
          wolfSSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) ==
              WOLFSSL_SUCCESS &&
          wolfSSL_CTX_set_cipher_list(ctx, SUITES) == WOLFSSL_SUCCESS &&
-         wolfSSL_CTX_set_groups(ctx, groups, 2) == WOLFSSL_SUCCESS &&
+         wolfSSL_CTX_set_groups(ctx, groups,
+                                (int)(sizeof(groups) / sizeof(groups[0]))) ==
+             WOLFSSL_SUCCESS &&
          wolfSSL_CTX_set1_sigalgs_list(ctx, "ED25519") == WOLFSSL_SUCCESS;
 }
 

@@ -42,7 +42,7 @@ HS2N_MUST_CHECK int hs2ni_tls_session_new(struct hs2ni_tls_session **out,
 /* Frees it, at any point; after the handshake is confirmed nothing needs it
  * any more.  NULL is allowed. */
 void hs2ni_tls_session_free(struct hs2ni_tls_session *session);
-/* For ngtcp2_conn_set_tls_native_handle. */
+/* For ngtcp2_conn_set_tls_native_handle, with the callbacks of quic_glue.h. */
 void *hs2ni_tls_session_native(struct hs2ni_tls_session *session);
 
 /* Called once the handshake has completed: ALPN negotiated, exactly one

@@ -1,83 +1,16 @@
 #include "world.h"
 
 #include "fake_crypto.h"
+#include "world_int.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-/* "Needed in a real program too": out of memory ends a test at once. */
-static void *grow(void *old, size_t *capacity, size_t count, size_t size) {
-  void *grown = old;
-
-  if (count == *capacity) {
-    *capacity = *capacity == 0 ? 64 : 2 * *capacity;
-    grown = realloc(old, *capacity * size);
-    if (grown == NULL) {
-      abort();
-    }
-  }
-  return grown;
-}
 
 static void breaks(struct world *w, const char *what) {
   if (w->broken == NULL) {
     w->broken = what;
   }
 }
-
-uint64_t world_random(struct world *w, uint64_t bound) {
-  /* splitmix64 */
-  uint64_t z = w->random += 0x9e3779b97f4a7c15u;
-
-  z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-  return (z ^ z >> 31) % bound;
-}
-
-/* ---- events ------------------------------------------------------------- */
-
-static bool earlier(const struct world_event *a, const struct world_event *b) {
-  return a->when != b->when ? a->when < b->when : a->order < b->order;
-}
-
-static void push(struct world *w, struct world_event event) {
-  size_t i = w->events_count;
-
-  event.order = w->order++;
-  w->events =
-      grow(w->events, &w->events_capacity, w->events_count, sizeof(*w->events));
-  w->events_count++;
-  while (i > 0 && earlier(&event, &w->events[(i - 1) / 2])) {
-    w->events[i] = w->events[(i - 1) / 2];
-    i = (i - 1) / 2;
-  }
-  w->events[i] = event;
-}
-
-static struct world_event pop(struct world *w) {
-  const struct world_event top = w->events[0];
-  const struct world_event last = w->events[w->events_count - 1];
-  size_t i = 0;
-
-  w->events_count--;
-  for (;;) {
-    size_t child = 2 * i + 1;
-
-    if (child + 1 < w->events_count &&
-        earlier(&w->events[child + 1], &w->events[child])) {
-      child++;
-    }
-    if (child >= w->events_count || !earlier(&w->events[child], &last)) {
-      break;
-    }
-    w->events[i] = w->events[child];
-    i = child;
-  }
-  w->events[i] = last;
-  return top;
-}
-
-/* ---- the network -------------------------------------------------------- */
 
 static void check_vote(struct world_replica *r, struct hs2n_span body) {
   struct rep_vote vote;
@@ -97,128 +30,9 @@ static void check_vote(struct world_replica *r, struct hs2n_span body) {
       break; /* views rise, so older ones were compared before */
     }
   }
-  r->votes =
-      grow(r->votes, &r->votes_capacity, r->votes_count, sizeof(*r->votes));
+  r->votes = world_grow(r->votes, &r->votes_capacity, r->votes_count,
+                        sizeof(*r->votes));
   r->votes[r->votes_count++] = (struct world_vote){vote.view, vote.block};
-}
-
-static void transmit(struct world *w, uint32_t from, uint32_t to,
-                     enum rep_kind kind, struct rep_bytes *body) {
-  uint32_t copies = 1;
-
-  if (w->group[from] != w->group[to] ||
-      world_random(w, 100) < w->net.loss_percent) {
-    return;
-  }
-  copies += world_random(w, 100) < w->net.repeat_percent ? 1 : 0;
-  for (uint32_t i = 0; i < copies; i++) {
-    const hs2n_time spread = w->net.delay_max - w->net.delay_min + 1;
-
-    push(w, (struct world_event){.when = w->now + w->net.delay_min +
-                                         world_random(w, spread),
-                                 .to = to,
-                                 .from = from,
-                                 .kind = kind,
-                                 .body = rep_bytes_ref(body)});
-  }
-}
-
-/* Remembers certificates, to have old ones at hand. */
-static void remember(struct world *w, const struct rep_block *block) {
-  const uint64_t slot = block->height % WORLD_OLD_CERTS;
-
-  rep_cert_unref(w->old_certs[slot]);
-  w->old_certs[slot] = rep_cert_ref(block->justify);
-  w->old_heights[slot] = block->height - 1;
-}
-
-/* Extends an old certificate instead, which only a TC allows. */
-static void go_back(struct world *w, struct rep_block_head *head) {
-  const uint64_t slot = world_random(w, WORLD_OLD_CERTS);
-
-  if (w->old_certs[slot] != NULL) {
-    head->justify = w->old_certs[slot];
-    head->height = w->old_heights[slot] + 1;
-  }
-}
-
-/* Another block of the same view, signed like the first. */
-static struct rep_bytes *twin_of(struct world *w, struct rep_bytes *body,
-                                 uint32_t liar, struct rep_hash *out_hash) {
-  struct rep_crypto crypto = fake_crypto(&liar);
-  struct rep_proposal p;
-  struct rep_bytes *twin;
-  struct rep_block_head head;
-  struct rep_signed text;
-  struct rep_writer writer;
-  size_t len;
-  uint8_t tx[12];
-
-  if (!rep_proposal_decode(body, &crypto, &p)) {
-    abort();
-  }
-  head = (struct rep_block_head){.view = p.block->view,
-                                 .height = p.block->height,
-                                 .proposer = liar,
-                                 .justify = p.block->justify,
-                                 .txs_count = 1,
-                                 .txs_len = rep_tx_room(sizeof(tx))};
-  remember(w, p.block);
-  if (p.tc != NULL && world_random(w, 2) == 0) {
-    go_back(w, &head);
-  }
-  len = rep_block_overhead(head.justify) + head.txs_len;
-  twin = rep_bytes_new(REP_PROPOSAL_HEAD + len +
-                       (p.tc != NULL ? rep_tc_len(p.tc) : 0));
-  writer = rep_writer_of(twin->data, twin->len);
-  (void)rep_write_room(&writer, HS2N_SIGNATURE_LEN);
-  rep_write_be(&writer, len, 4);
-  rep_block_write_head(&writer, &head);
-  rep_put_be(tx, UINT64_MAX - w->equivocations, 8);
-  memset(tx + 8, 0xee, 4);
-  rep_write_be(&writer, sizeof(tx), 4);
-  rep_write_copy(&writer, tx, sizeof(tx));
-  if (p.tc != NULL) {
-    rep_tc_write(&writer, p.tc);
-  }
-  fake_hash(NULL, (struct hs2n_span){twin->data + REP_PROPOSAL_HEAD, len},
-            out_hash);
-  rep_proposal_text(&w->config.committee, head.view, out_hash, &text);
-  fake_sign_as(liar, rep_signed_span(&text), twin->data);
-  rep_proposal_fini(&p);
-  w->equivocations++;
-  return twin;
-}
-
-/* One block to some, another to the others, and a vote for each. */
-static void lie(struct world *w, uint32_t liar, struct rep_bytes *body) {
-  struct rep_vote vote = {.voter = liar};
-  struct rep_bytes *const vote_body = rep_bytes_new(REP_VOTE_LEN);
-  struct rep_bytes *const twin = twin_of(w, body, liar, &vote.block);
-  struct rep_proposal p;
-  struct rep_crypto crypto = fake_crypto(&liar);
-  struct rep_signed text;
-  struct rep_writer writer;
-
-  for (uint32_t to = 0; to < w->n; to++) {
-    if (to != liar) {
-      transmit(w, liar, to, REP_PROPOSAL,
-               world_random(w, 3) == 0 ? body : twin);
-    }
-  }
-  if (!rep_proposal_decode(twin, &crypto, &p)) {
-    abort();
-  }
-  vote.view = p.block->view;
-  rep_vote_text(&w->config.committee, vote.view, &vote.block, &text);
-  fake_sign_as(liar, rep_signed_span(&text), vote.signature);
-  writer = rep_writer_of(vote_body->data, vote_body->len);
-  rep_vote_write(&writer, &vote);
-  transmit(w, liar, rep_leader(&w->config.committee, vote.view + 1), REP_VOTE,
-           vote_body);
-  rep_proposal_fini(&p);
-  rep_bytes_unref(vote_body);
-  rep_bytes_unref(twin);
 }
 
 /* ---- the environment of a core ------------------------------------------ */
@@ -232,7 +46,7 @@ static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
   if (kind == REP_VOTE) {
     check_vote(r, rep_bytes_span(body));
   }
-  transmit(r->world, r->me, to, kind, body);
+  world_transmit(r->world, r->me, to, kind, body);
 }
 
 static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
@@ -241,12 +55,12 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
 
   (void)view;
   if ((int32_t)r->me == r->world->liar && kind == REP_PROPOSAL) {
-    lie(r->world, r->me, body);
+    world_lie(r->world, r->me, body);
     return;
   }
   for (uint32_t to = 0; to < r->world->n; to++) {
     if (to != r->me) {
-      transmit(r->world, r->me, to, kind, body);
+      world_transmit(r->world, r->me, to, kind, body);
     }
   }
 }
@@ -257,8 +71,8 @@ static void env_enter_view(void *self, uint64_t view) {
 }
 
 static struct world_record *append(struct world_replica *r) {
-  r->records = grow(r->records, &r->records_capacity, r->records_count,
-                    sizeof(*r->records));
+  r->records = world_grow(r->records, &r->records_capacity, r->records_count,
+                          sizeof(*r->records));
   return &r->records[r->records_count++];
 }
 
@@ -281,12 +95,12 @@ static void env_append_state(void *self, uint64_t seq,
 
   *record = (struct world_record){.state = *state, .seq = seq};
   record->state.lock = rep_cert_ref(state->lock);
-  push(w, (struct world_event){.when = w->now +
-                                       world_random(w, w->net.sync_max + 1),
-                               .to = r->me,
-                               .life = r->life,
-                               .records = r->records_count,
-                               .seq = seq});
+  world_push(w, (struct world_event){
+                    .when = w->now + world_random(w, w->net.sync_max + 1),
+                    .to = r->me,
+                    .life = r->life,
+                    .records = r->records_count,
+                    .seq = seq});
 }
 
 static void check_commit(struct world_replica *r,
@@ -575,7 +389,7 @@ void world_run(struct world *w, hs2n_time duration) {
     if (tick < event) {
       rep_core_tick(w->replicas[who].core, w->now);
     } else {
-      const struct world_event top = pop(w);
+      const struct world_event top = world_pop(w);
 
       happen(w, &top);
     }

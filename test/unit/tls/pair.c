@@ -3,7 +3,11 @@
 #include "tap.h"
 #include "tls/quic_glue.h"
 
+#include <ngtcp2/ngtcp2_crypto_wolfssl.h>
+
 #define SCID_LEN 8
+
+static const char marker[8] = {'p', 'l', 'a', 'i', 'n', 't', 'x', 't'};
 
 static struct sockaddr_in addresses[2];
 
@@ -75,10 +79,12 @@ static int on_stream(ngtcp2_conn *conn, uint32_t flags, int64_t stream_id,
   struct end *e = user_data;
 
   (void)flags;
-  (void)offset;
-  (void)data;
   (void)stream_user_data;
   e->stream_bytes += datalen;
+  e->marker_seen = e->marker_seen ||
+                   (datalen >= 2 * sizeof(marker) &&
+                    memcmp(data + (sizeof(marker) - offset % sizeof(marker)),
+                           marker, sizeof(marker)) == 0);
   ngtcp2_conn_extend_max_offset(conn, datalen);
   return ngtcp2_conn_extend_max_stream_offset(conn, stream_id, datalen);
 }
@@ -87,7 +93,22 @@ static ngtcp2_conn *get_conn(ngtcp2_crypto_conn_ref *ref) {
   return ((struct end *)ref->user_data)->conn;
 }
 
-static ngtcp2_callbacks callbacks(void) {
+static void stock_callbacks(ngtcp2_callbacks *cb) {
+  cb->client_initial = ngtcp2_crypto_client_initial_cb;
+  cb->recv_client_initial = ngtcp2_crypto_recv_client_initial_cb;
+  cb->recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb;
+  cb->encrypt = ngtcp2_crypto_encrypt_cb;
+  cb->decrypt = ngtcp2_crypto_decrypt_cb;
+  cb->hp_mask = ngtcp2_crypto_hp_mask_cb;
+  cb->recv_retry = ngtcp2_crypto_recv_retry_cb;
+  cb->update_key = ngtcp2_crypto_update_key_cb;
+  cb->delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb;
+  cb->delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb;
+  cb->version_negotiation = ngtcp2_crypto_version_negotiation_cb;
+  cb->get_path_challenge_data2 = ngtcp2_crypto_get_path_challenge_data2_cb;
+}
+
+static ngtcp2_callbacks callbacks(const struct pair *p) {
   ngtcp2_callbacks cb = {
       .rand = on_rand,
       .get_new_connection_id2 = on_new_cid,
@@ -96,7 +117,11 @@ static ngtcp2_callbacks callbacks(void) {
       .recv_stream_data = on_stream,
   };
 
-  hs2ni_tls_quic_callbacks(&cb);
+  if (p->stock) {
+    stock_callbacks(&cb);
+  } else {
+    hs2ni_tls_quic_callbacks(&cb);
+  }
   return cb;
 }
 
@@ -129,7 +154,17 @@ static void settle(struct pair *p, struct end *e, ngtcp2_settings *settings,
   params->initial_max_streams_uni = 100;
 }
 
-static int open_session(struct end *e, enum hs2ni_tls_role role) {
+/* As the stock glue wants it. */
+static void use_stock(struct end *e) {
+  WOLFSSL *ssl = e->session->ssl;
+
+  (void)wolfSSL_set_app_data(ssl, &e->ref);
+  ngtcp2_conn_set_tls_native_handle(e->conn, ssl);
+  e->session->completed = true; /* what is checked at the end */
+}
+
+static int open_session(struct pair *p, struct end *e,
+                        enum hs2ni_tls_role role) {
   int rv;
 
   e->ref = (ngtcp2_crypto_conn_ref){.get_conn = get_conn, .user_data = e};
@@ -137,6 +172,9 @@ static int open_session(struct end *e, enum hs2ni_tls_role role) {
   if (rv == HS2N_OK) {
     ngtcp2_conn_set_tls_native_handle(e->conn,
                                       hs2ni_tls_session_native(e->session));
+    if (p->stock) {
+      use_stock(e);
+    }
     if (e->bend != NULL) {
       e->bend(e);
     }
@@ -146,7 +184,7 @@ static int open_session(struct end *e, enum hs2ni_tls_role role) {
 
 int pair_dial(struct pair *p) {
   struct end *e = &p->client;
-  const ngtcp2_callbacks cb = callbacks();
+  const ngtcp2_callbacks cb = callbacks(p);
   const ngtcp2_path path = path_of(p, e);
   ngtcp2_settings settings;
   ngtcp2_transport_params params;
@@ -158,7 +196,7 @@ int pair_dial(struct pair *p) {
                              &cb, &settings, &params, NULL, e) != 0) {
     return HS2N_ERR_NO_MEMORY;
   }
-  return open_session(e, HS2NI_TLS_CLIENT);
+  return open_session(p, e, HS2NI_TLS_CLIENT);
 }
 
 static void take(struct pair *p, struct end *e, const uint8_t *packet,
@@ -189,7 +227,7 @@ static void set_original(ngtcp2_transport_params *params,
 
 static int answer(struct pair *p, const uint8_t *packet, size_t len) {
   struct end *e = &p->server;
-  const ngtcp2_callbacks cb = callbacks();
+  const ngtcp2_callbacks cb = callbacks(p);
   const ngtcp2_path path = path_of(p, e);
   ngtcp2_settings settings;
   ngtcp2_transport_params params;
@@ -211,7 +249,7 @@ static int answer(struct pair *p, const uint8_t *packet, size_t len) {
                              &settings, &params, NULL, e) != 0) {
     return HS2N_ERR_NO_MEMORY;
   }
-  return open_session(e, HS2NI_TLS_SERVER);
+  return open_session(p, e, HS2NI_TLS_SERVER);
 }
 
 static void record(struct pair *p, const uint8_t *packet, size_t len) {
@@ -220,6 +258,12 @@ static void record(struct pair *p, const uint8_t *packet, size_t len) {
 
   hs2n_sha256(parts, 2, p->trace);
   p->packets++;
+  for (size_t i = 0; i + sizeof(marker) <= len; i++) {
+    if (memcmp(packet + i, marker, sizeof(marker)) == 0) {
+      p->leaks++;
+      return;
+    }
+  }
 }
 
 static void take(struct pair *p, struct end *e, const uint8_t *packet,
@@ -330,9 +374,18 @@ static int end_context(struct end *e) {
 }
 
 int pair_contexts(struct pair *p) {
-  const int rv = end_context(&p->client);
+  int rv = end_context(&p->client);
 
-  return rv != HS2N_OK ? rv : end_context(&p->server);
+  if (rv == HS2N_OK) {
+    rv = end_context(&p->server);
+  }
+  for (int i = 0; p->stock && rv == HS2N_OK && i < 2; i++) {
+    (void)ngtcp2_crypto_wolfssl_configure_server_context(
+        p->client.tls->contexts[i]);
+    (void)ngtcp2_crypto_wolfssl_configure_server_context(
+        p->server.tls->contexts[i]);
+  }
+  return rv;
 }
 
 void pair_connect(struct pair *p, uint64_t seed) {
@@ -385,6 +438,9 @@ void pair_send(struct pair *p, struct end *from, size_t n) {
   int64_t stream;
 
   REQUIRE(n <= sizeof(bytes));
+  for (size_t i = 0; i < n; i++) {
+    bytes[i] = (uint8_t)marker[i % sizeof(marker)];
+  }
   CHECK_EQ(ngtcp2_conn_open_uni_stream(from->conn, &stream, NULL), 0);
   ngtcp2_path_storage_zero(&ps);
   for (int turn = 0; turn < 1000 && at < n && from->error == 0; turn++) {

@@ -34,15 +34,18 @@ struct end {
   uint8_t alert;            /* sent by this end */
   uint64_t heard_code;      /* of the CONNECTION_CLOSE received; 0: none */
   uint64_t stream_bytes;    /* received */
+  bool marker_seen;         /* among them */
 };
 
 struct pair {
   struct end client;
   struct end server;
   bool retry; /* the server asks for one */
+  bool stock; /* ngtcp2's own glue in place of ours, to compare with */
   hs2n_time now;
   uint8_t trace[HS2N_HASH_LEN]; /* over all packets */
   size_t packets;
+  size_t leaks; /* packets in which the marker of pair_send is readable */
 };
 
 /* Identities, and environments with seeds of their own. */
@@ -60,7 +63,8 @@ void pair_connect(struct pair *p, uint64_t seed);
 void pair_hang_up(struct pair *p);
 void pair_fini(struct pair *p);
 
-/* Sends n bytes on a new stream of from, in packets; carries them. */
+/* Sends n bytes, a marker repeated, on a new stream of from, in packets;
+ * carries them. */
 void pair_send(struct pair *p, struct end *from, size_t n);
 
 #endif /* TEST_PAIR_H */

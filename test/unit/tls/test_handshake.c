@@ -34,7 +34,11 @@ static void both_ends_learn_each_other_s_key(void) {
   check_up(&p);
   check_alive(&p);
   CHECK_EQ(wolfSSL_get_current_cipher_suite(p.client.session->ssl), 0x1301);
+#ifdef WOLFSSL_PQC_HYBRIDS
+  CHECK_TEXT(wolfSSL_get_curve_name(p.server.session->ssl), "X25519MLKEM768");
+#else
   CHECK_TEXT(wolfSSL_get_curve_name(p.server.session->ssl), "X25519");
+#endif
   pair_fini(&p);
 }
 
@@ -66,6 +70,34 @@ static void p256_is_the_second_group(void) {
   pair_run(&p);
   check_up(&p);
   CHECK_TEXT(wolfSSL_get_curve_name(p.server.session->ssl), "SECP256R1");
+  pair_fini(&p);
+}
+
+/* The client's first guess at a group is wrong: a HelloRetryRequest. */
+static void a_second_hello_is_answered(void) {
+  int groups[] = {WOLFSSL_ECC_SECP256R1};
+  struct pair p;
+
+  pair_init(&p, 14);
+  REQUIRE(pair_contexts(&p) == HS2N_OK);
+  REQUIRE(wolfSSL_CTX_set_groups(p.server.tls->contexts[HS2NI_TLS_SERVER],
+                                 groups, 1) == WOLFSSL_SUCCESS);
+  CHECK_EQ(pair_dial(&p), HS2N_OK);
+  pair_run(&p);
+  check_up(&p);
+  CHECK_TEXT(wolfSSL_get_curve_name(p.client.session->ssl), "SECP256R1");
+  pair_fini(&p);
+}
+
+/* covers: N12 */
+static void no_packet_shows_what_is_sent(void) {
+  struct pair p;
+
+  pair_connect(&p, 15);
+  check_alive(&p);
+  CHECK(p.packets > 40);
+  CHECK(p.client.marker_seen && p.server.marker_seen);
+  CHECK_EQ(p.leaks, 0);
   pair_fini(&p);
 }
 
@@ -257,6 +289,8 @@ int main(void) {
   RUN(both_ends_learn_each_other_s_key);
   RUN(chacha20_works_too);
   RUN(p256_is_the_second_group);
+  RUN(a_second_hello_is_answered);
+  RUN(no_packet_shows_what_is_sent);
   RUN(a_retry_is_followed);
   RUN(keys_are_updated_without_the_session);
   RUN(packets_take_no_memory);

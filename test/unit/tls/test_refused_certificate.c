@@ -125,6 +125,23 @@ static void a_server_with_another_key_is_refused(void) {
   pair_fini(&p);
 }
 
+/* One in the middle with a key of its own: the dialler notices by the key it
+ * expects, and so does a server that expects one.  covers: H60 */
+static void a_client_with_another_key_is_refused(void) {
+  struct hs2n_key expected = {{1, 2, 3}};
+  struct pair p;
+
+  begin(&p, 56);
+  p.server.expected = &expected;
+  go(&p);
+  CHECK(p.server.completed);
+  CHECK_EQ(p.server.verdict, HS2N_REASON_WRONG_KEY);
+  CHECK_EQ(p.server.env.stats.refused_wrong_key, 1);
+  CHECK_EQ(refusals(&p.server), 1);
+  CHECK(!p.client.confirmed);
+  pair_fini(&p);
+}
+
 static void the_expected_key_is_accepted(void) {
   struct hs2n_key expected;
   struct pair p;
@@ -398,6 +415,7 @@ int main(void) {
   RUN(the_same_certificate_unbent_is_accepted);
   RUN(a_client_without_a_certificate_is_refused);
   RUN(a_server_with_another_key_is_refused);
+  RUN(a_client_with_another_key_is_refused);
   RUN(the_expected_key_is_accepted);
   RUN(a_stolen_certificate_without_its_key_is_refused);
   RUN(an_expired_certificate_is_refused);

@@ -1,0 +1,488 @@
+/* A channel whose peer, transport and application do what the input says:
+ * bytes on any stream, well-formed records in any order, acks, credit, cuts,
+ * restarts, all verdicts, allocations that fail.  Whatever comes, memory
+ * stays within the footprint, nothing leaks, numbers given to the application
+ * rise, and what is written is what a reader of the format takes. */
+#include "msg/chan.h"
+#include "msg/msgs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+#define STREAMS_MAX 512
+#define OPEN_MAX 20
+#define LATER_MAX 64
+
+static void expect(int good) {
+  if (!good) {
+    abort();
+  }
+}
+
+struct input {
+  const uint8_t *at, *end;
+};
+
+static uint8_t byte(struct input *in) {
+  return in->at < in->end ? *in->at++ : 0;
+}
+
+/* Our streams, as a transport would know them. */
+struct out_stream {
+  uint64_t sent, acked;
+  bool fin, reset, done, blocked;
+};
+
+struct fuzz {
+  struct hs2ni_conn conn; /* first member */
+  struct hs2n_mem mem;
+  uint64_t live, requests, fail_at;
+  struct hs2ni_env env;
+  struct hs2ni_msgs *msgs;
+  struct hs2ni_chan *chan;
+  bool attached;
+  uint64_t incarnation;
+  struct out_stream streams[STREAMS_MAX];
+  size_t streams_n, open_n;
+  uint64_t credited, received;
+  uint64_t last[HS2N_LANES]; /* seq given to the application */
+  struct hs2n_msg_id later[LATER_MAX];
+  size_t later_n;
+  struct hs2n_buf *held;
+  struct hs2n_tag tag;
+  uint64_t tagged, done, sum;
+};
+
+static const struct hs2n_type types[] = {
+    {0, HS2N_LANE_CONTROL, 64, "a"},
+    {1, HS2N_LANE_VOTE, 64, "b"},
+    {3, HS2N_LANE_PROPOSAL, 9000, "c"},
+    {5, HS2N_LANE_BULK, 9000, "d"},
+};
+
+static void *mem_alloc(void *user_data, size_t len) {
+  struct fuzz *f = user_data;
+
+  f->requests++;
+  if (f->requests == f->fail_at) {
+    return NULL;
+  }
+  f->live += len;
+  return calloc(1, len);
+}
+
+static void mem_release(void *user_data, void *ptr, size_t len) {
+  struct fuzz *f = user_data;
+
+  if (ptr != NULL) {
+    f->live -= len;
+    free(ptr);
+  }
+}
+
+static struct out_stream *out_stream(struct fuzz *f, uint64_t id) {
+  expect(id % 4 == 2 && id / 4 < f->streams_n);
+  return &f->streams[id / 4];
+}
+
+static int op_open(struct hs2ni_conn *conn, uint64_t *out) {
+  struct fuzz *f = (struct fuzz *)conn;
+
+  expect(f->attached);
+  if (f->open_n == OPEN_MAX || f->streams_n == STREAMS_MAX) {
+    return HS2N_ERR_FULL;
+  }
+  f->open_n++;
+  f->streams[f->streams_n] = (struct out_stream){0};
+  *out = 2 + 4 * f->streams_n++;
+  return HS2N_OK;
+}
+
+static void op_reset(struct hs2ni_conn *conn, uint64_t id, uint64_t code) {
+  struct out_stream *s = out_stream((struct fuzz *)conn, id);
+
+  expect(((struct fuzz *)conn)->attached);
+  expect(!s->reset && !s->done && !s->fin);
+  expect(code == HS2N_REASON_WITHDRAWN || code == HS2N_REASON_VIEW_ENDED);
+  s->reset = true;
+}
+
+static void op_credit(struct hs2ni_conn *conn, uint64_t id, size_t n) {
+  struct fuzz *f = (struct fuzz *)conn;
+
+  (void)id;
+  expect(f->attached);
+  f->credited += n;
+}
+
+static void op_want(struct hs2ni_conn *conn) {
+  expect(((struct fuzz *)conn)->attached);
+}
+
+static const struct hs2ni_link_ops ops = {
+    .scheme = "fuzz",
+    .stream_open = op_open,
+    .stream_reset = op_reset,
+    .credit = op_credit,
+    .want_tx = op_want,
+};
+
+static void attach(struct fuzz *f) {
+  struct hs2ni_hello hello = {.incarnation = f->incarnation, .types_n = 4};
+
+  for (size_t i = 0; i < 4; i++) {
+    hello.types[i] = (struct hs2ni_hello_type){
+        types[i].id, (uint8_t)types[i].lane, types[i].size_max};
+  }
+  f->streams_n = f->open_n = 0;
+  f->credited = f->received = 0;
+  f->attached = true;
+  hs2ni_chan_attach(f->chan, &f->conn, &hello);
+}
+
+static void detach(struct fuzz *f) {
+  f->attached = false;
+  hs2ni_chan_detach(f->chan);
+}
+
+static void reconnect(struct fuzz *f, bool restarted) {
+  detach(f);
+  if (restarted) {
+    f->incarnation++;
+    memset(f->last, 0, sizeof(f->last));
+    f->later_n = 0;
+  }
+  attach(f);
+}
+
+static void start(struct fuzz *f, uint8_t fail_at) {
+  *f = (struct fuzz){.conn.ops = &ops, .incarnation = 1, .fail_at = 0};
+  f->mem = (struct hs2n_mem){f, mem_alloc, mem_release};
+  f->env = (struct hs2ni_env){.mem = &f->mem, .now = HS2N_S(1)};
+  hs2n_limits_default(&f->env.limits);
+  f->env.limits.peers_max = 1;
+  f->env.limits.tags_max = 16;
+  f->env.limits.tx_queue_msgs_max = 16;
+  f->env.limits.tx_queue_bytes_max = 65536;
+  f->env.limits.large_body_bytes = 4096;
+  f->env.limits.rx_window_bytes = 65536;
+  f->env.limits.rx_stream_window_bytes = 16384;
+  f->env.limits.rx_held_bytes = 65536;
+  f->env.limits.rx_later_max = 16;
+  expect(hs2ni_msgs_new(&f->msgs, &f->env, types, 4) == HS2N_OK);
+  expect(hs2ni_chan_new(&f->chan, f->msgs, (struct hs2n_peer){1}) == HS2N_OK);
+  f->fail_at = fail_at == 0 ? 0 : f->requests + fail_at;
+  attach(f);
+}
+
+/* ---- the peer ----------------------------------------------------------- */
+
+static void check_reason(struct fuzz *f, enum hs2n_reason reason) {
+  if (reason != HS2N_REASON_NONE) {
+    expect(reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_LIMIT ||
+           reason == HS2N_REASON_INTERNAL);
+    reconnect(f, false);
+  }
+}
+
+static void give(struct fuzz *f, uint64_t stream, const uint8_t *data,
+                 size_t len, bool fin) {
+  f->received += len;
+  check_reason(
+      f, hs2ni_chan_data(f->chan, stream, (struct hs2n_span){data, len}, fin));
+}
+
+static void raw_bytes(struct fuzz *f, struct input *in) {
+  const uint8_t what = byte(in);
+  size_t len = byte(in);
+
+  if (len > (size_t)(in->end - in->at)) {
+    len = (size_t)(in->end - in->at);
+  }
+  in->at += len;
+  give(f, 3 + 4 * (uint64_t)(what % 16), in->at - len, len, what >= 240);
+}
+
+static void head(struct fuzz *f, struct input *in) {
+  const struct hs2ni_head h = {.kind = byte(in) % 4,
+                               .lane = byte(in) % HS2N_LANES,
+                               .seq = 1 + (uint64_t)byte(in) % 32,
+                               .len = byte(in) * 64u};
+  uint8_t out[HS2NI_HEAD_MAX];
+
+  give(f, 3 + 4 * (uint64_t)(byte(in) % 16), out, hs2ni_head_encode(&h, out),
+       false);
+}
+
+static void record(struct fuzz *f, struct input *in) {
+  const uint8_t stream = byte(in) % 16;
+  uint8_t bitmap[1] = {byte(in) | 1};
+  const struct hs2ni_record r = {.kind = 1 + byte(in) % 4,
+                                 .lane = byte(in) % HS2N_LANES,
+                                 .seq = 1 + (uint64_t)byte(in) % 64,
+                                 .type = byte(in) % 8,
+                                 .flags = byte(in) % 2,
+                                 .view = byte(in) % 4,
+                                 .body_len = byte(in) * 64u,
+                                 .code = 0x40u + byte(in) % 8u,
+                                 .bitmap = {bitmap, byte(in) % 2}};
+  uint8_t out[HS2NI_RECORD_MAX];
+
+  give(f, 3 + 4 * (uint64_t)stream, out, hs2ni_record_encode(&r, out), false);
+}
+
+/* Bytes of a body, more than an input would spell out. */
+static void filler(struct fuzz *f, struct input *in) {
+  static const uint8_t zeros[16384];
+  const uint8_t what = byte(in);
+
+  give(f, 3 + 4 * (uint64_t)(what % 16), zeros, byte(in) * 64u, what >= 128);
+}
+
+/* ---- the transport ----------------------------------------------------------
+ */
+
+static void drain(struct fuzz *f, struct input *in) {
+  struct hs2ni_chunk chunk;
+  const uint8_t share = byte(in);
+  size_t len = 0;
+  struct out_stream *s;
+
+  if (!hs2ni_chan_next(f->chan, &chunk)) {
+    return;
+  }
+  s = out_stream(f, chunk.stream);
+  expect(!s->fin && !s->reset && !s->done && !s->blocked);
+  for (size_t i = 0; i < chunk.parts_n; i++) {
+    expect(chunk.parts[i].len > 0);
+    /* Touch every byte: it must be there. */
+    for (size_t j = 0; j < chunk.parts[i].len; j++) {
+      f->sum += chunk.parts[i].data[j];
+    }
+    len += chunk.parts[i].len;
+  }
+  expect(len > 0);
+  if (share == 255) {
+    s->blocked = true;
+    hs2ni_chan_blocked(f->chan, chunk.stream);
+    return;
+  }
+  if (share < 128) {
+    const size_t take = len * share / 128;
+
+    chunk.fin = chunk.fin && take == len;
+    len = take;
+  }
+  s->sent += len;
+  s->fin = chunk.fin;
+  hs2ni_chan_sent(f->chan, chunk.stream, len, chunk.fin);
+}
+
+static void transport_acks(struct fuzz *f, struct input *in) {
+  const uint64_t index = f->streams_n == 0 ? 0 : byte(in) % f->streams_n;
+  struct out_stream *s = &f->streams[index];
+
+  if (f->streams_n == 0 || s->done) {
+    return;
+  }
+  if (s->reset) {
+    s->done = true;
+  } else {
+    s->acked += (s->sent - s->acked) * byte(in) / 255;
+    hs2ni_chan_acked(f->chan, 2 + 4 * index, s->acked);
+    s->done = s->fin && s->acked == s->sent && !s->reset;
+  }
+  if (s->done) {
+    f->open_n--;
+    hs2ni_chan_done(f->chan, 2 + 4 * index);
+  }
+}
+
+static void transport_credit(struct fuzz *f) {
+  for (size_t i = 0; i < f->streams_n; i++) {
+    f->streams[i].blocked = false;
+  }
+  hs2ni_chan_credit(f->chan);
+}
+
+/* ---- the application --------------------------------------------------------
+ */
+
+static void message(struct fuzz *f, const struct hs2ni_event *e, uint8_t what) {
+  const enum hs2n_verdict verdict =
+      what % 5 + 1 == HS2N_LATER && f->later_n == LATER_MAX
+          ? HS2N_ACCEPT
+          : (enum hs2n_verdict)(what % 5 + 1);
+
+  expect(e->id.incarnation == f->incarnation);
+  expect(e->id.seq > f->last[e->id.lane]);
+  if (verdict != HS2N_BUSY) {
+    f->last[e->id.lane] = e->id.seq;
+  }
+  if (what >= 128 && e->msg.body != NULL) {
+    hs2n_buf_unref(f->held);
+    f->held = hs2n_buf_ref(e->msg.body);
+  }
+  if (verdict == HS2N_LATER) {
+    f->later[f->later_n++] = e->id;
+  }
+  expect(hs2ni_msgs_verdict(f->msgs, f->chan, e->id, verdict) == HS2N_OK);
+}
+
+static void fetch(struct fuzz *f, struct input *in) {
+  struct hs2ni_event e;
+
+  if (hs2ni_msgs_next(f->msgs, &e)) {
+    switch (e.kind) {
+    case HS2NI_EVENT_MESSAGE:
+      message(f, &e, byte(in));
+      break;
+    case HS2NI_EVENT_DONE:
+      f->done++;
+      break;
+    case HS2NI_EVENT_WRITABLE:
+      break;
+    }
+  }
+}
+
+static void judge(struct fuzz *f, struct input *in) {
+  if (f->later_n > 0) {
+    const size_t i = byte(in) % f->later_n;
+    const struct hs2n_msg_id id = f->later[i];
+
+    f->later[i] = f->later[--f->later_n];
+    expect(hs2ni_msgs_verdict(f->msgs, f->chan, id,
+                              byte(in) % 2 ? HS2N_ACCEPT : HS2N_REJECT) ==
+           HS2N_OK);
+  }
+}
+
+static void send(struct fuzz *f, struct input *in) {
+  const struct hs2ni_target target = {
+      .chan = f->chan, .peer = {1}, .weight = 1};
+  const uint8_t what = byte(in);
+  struct hs2n_msg msg = {.type = types[what % 4].id,
+                         .view = f->msgs->view + (what >> 3 & 1u),
+                         .flags = (what & 16) ? HS2N_MSG_VIEW_BOUND : 0,
+                         .deadline = (what & 32) ? f->env.now + 1000 : 0};
+  uint8_t *data;
+
+  if (what & 64) {
+    msg.flags |= HS2N_MSG_ACK;
+  }
+  if (hs2n_buf_alloc(&msg.body, &f->mem, byte(in) * 32u, &data) == HS2N_OK) {
+    memset(data, what, hs2n_buf_span(msg.body).len);
+    if (hs2ni_msgs_send(f->msgs, &target, 1, &msg,
+                        (what & 64) ? &f->tag : NULL) == HS2N_OK) {
+      f->tagged += (what & 64) != 0;
+    }
+    hs2n_buf_unref(msg.body);
+  }
+}
+
+static void time_passes(struct fuzz *f, struct input *in) {
+  f->env.now += HS2N_US(100) * byte(in);
+  hs2ni_msgs_tick(f->msgs);
+}
+
+static void check(struct fuzz *f) {
+  const struct hs2ni_rx *rx = &f->chan->rx;
+  struct hs2ni_chan_stats stats;
+
+  hs2ni_chan_stats(f->chan, &stats);
+  expect(f->live <= hs2ni_msgs_footprint(&f->env.limits) +
+                        hs2ni_chan_footprint(&f->env.limits, types, 4));
+  expect(stats.queued_bytes <= f->env.limits.tx_queue_bytes_max);
+  expect(f->credited <= f->received);
+  expect(rx->nacks_pending.count + rx->nacks_sent.count <= 2 * HS2NI_NACKS_MAX);
+  expect(f->done <= f->tagged);
+}
+
+static void step(struct fuzz *f, struct input *in) {
+  switch (byte(in) % 18) {
+  case 0:
+  case 1:
+    raw_bytes(f, in);
+    break;
+  case 2:
+    head(f, in);
+    break;
+  case 3:
+  case 4:
+    record(f, in);
+    break;
+  case 5:
+    filler(f, in);
+    break;
+  case 6:
+    check_reason(f, hs2ni_chan_reset(f->chan, 3 + 4 * (byte(in) % 16u), 0));
+    break;
+  case 7:
+  case 8:
+    fetch(f, in);
+    break;
+  case 9:
+    judge(f, in);
+    break;
+  case 10:
+    send(f, in);
+    break;
+  case 11:
+  case 12:
+    drain(f, in);
+    break;
+  case 13:
+    transport_acks(f, in);
+    break;
+  case 14:
+    transport_credit(f);
+    break;
+  case 15:
+    time_passes(f, in);
+    break;
+  case 16:
+    if (byte(in) % 4 == 0) {
+      reconnect(f, byte(in) % 4 == 0);
+    } else {
+      expect(hs2ni_msgs_enter_view(f->msgs, f->msgs->view + byte(in) % 2) ==
+             HS2N_OK);
+    }
+    break;
+  case 17:
+    if (byte(in) % 2 == 0) {
+      (void)(hs2ni_msgs_cancel(f->msgs, f->tag) == HS2N_OK);
+    } else {
+      hs2n_buf_unref(f->held);
+      f->held = NULL;
+    }
+    break;
+  }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+  struct fuzz *f = malloc(sizeof(*f));
+  struct input in = {data, data + len};
+  struct hs2ni_event e;
+
+  expect(f != NULL);
+  start(f, byte(&in));
+  while (in.at < in.end) {
+    step(f, &in);
+    check(f);
+  }
+  f->fail_at = 0;
+  detach(f);
+  hs2ni_chan_free(f->chan, HS2N_DONE_PEER_GONE);
+  while (hs2ni_msgs_next(f->msgs, &e)) {
+    f->done += e.kind == HS2NI_EVENT_DONE;
+  }
+  expect(f->done == f->tagged); /* each exactly once */
+  hs2n_buf_unref(f->held);
+  hs2ni_msgs_free(f->msgs);
+  expect(f->live == 0);
+  free(f);
+  return 0;
+}

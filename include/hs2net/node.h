@@ -120,7 +120,8 @@ HS2N_API HS2N_MUST_CHECK int hs2n_node_new(struct hs2n_node **out_node,
 
 /**
  * Frees a node at once.  Open tags get no completion any more, peers notice
- * by their idle time; call hs2n_node_stop first to end in order.
+ * by their idle time; call hs2n_node_stop first to end in order.  Received
+ * bodies that the application holds must have been given back before.
  *
  * Thread: owner.  Callback-safe: no.
  *

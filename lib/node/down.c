@@ -35,6 +35,9 @@ int hs2n_enter_view(struct hs2n_node *node, uint64_t view,
   if (view < node->view) {
     return HS2N_ERR_STALE;
   }
+  if (next_leaders == NULL && n > 0) {
+    return HS2N_ERR_NO_PEER;
+  }
   err = hs2ni_cast_leaders(node->cast, next_leaders, n);
   if (err != HS2N_OK) {
     return err;

@@ -16,7 +16,8 @@ static bool addr_usable(const struct hs2n_addr *a) {
 
 static bool member_usable(const struct hs2ni_peers *peers,
                           const struct hs2n_member *m) {
-  if (m->weight == 0 || m->addrs_n > peers->env->limits.addrs_per_peer_max) {
+  if (m->weight == 0 || (m->addrs == NULL && m->addrs_n > 0) ||
+      m->addrs_n > peers->env->limits.addrs_per_peer_max) {
     return false;
   }
   for (size_t i = 0; i < m->addrs_n; i++) {

@@ -191,6 +191,7 @@ static void a_newer_view_ends_what_was_bound_to_an_older_one(void) {
   CHECK_EQ(netsim_node(s, 0)->seen.dones, 0);
   CHECK_EQ(hs2n_enter_view(node(s, 0), 5, NULL, 0), HS2N_OK);
   CHECK_EQ(hs2n_enter_view(node(s, 0), 4, NULL, 0), HS2N_ERR_STALE);
+  CHECK_EQ(hs2n_enter_view(node(s, 0), 6, NULL, 1), HS2N_ERR_NO_PEER);
   CHECK_EQ(hs2n_send(node(s, 0), &dst, &msg, NULL), HS2N_ERR_STALE);
   netsim_run(s, HS2N_MS(1));
   CHECK_EQ(netsim_node(s, 0)->seen.dones, 1);

@@ -62,6 +62,8 @@ static void bad_addresses_are_refused(void) {
   addrs[1] = world_addr(2);
   addrs[1].family = HS2N_FAMILY_NONE;
   CHECK_EQ(hs2ni_peers_set(w.peers, 1, &m, 1, 0), HS2N_ERR_INVALID);
+  m.addrs = NULL;
+  CHECK_EQ(hs2ni_peers_set(w.peers, 1, &m, 1, 0), HS2N_ERR_INVALID);
   CHECK(world_peer(&w, 1) == NULL);
   world_fini(&w);
 }

@@ -1,0 +1,415 @@
+/* A member with a good key that says anything but what it should.  It speaks
+ * real QUIC and TLS; only the session on top is the test's. */
+#include "netsim.h"
+#include "quic/quic.h"
+#include "tap.h"
+#include "test_env.h"
+#include "tls/tls.h"
+#include "wire/hello.h"
+#include "wire/record.h"
+
+#include <stdlib.h>
+
+#define SAY_MAX 5120
+#define WIRE_MAX 65507
+
+enum oddity {
+  ODD_NOTHING,
+  ODD_NO_FIN,      /* the stream is left open */
+  ODD_RESET,       /* it is abandoned half way */
+  ODD_STOP,        /* the node's own hello is not wanted */
+  ODD_SECOND_PART, /* the second half goes on another stream */
+};
+
+/* One node under test, and the liar, on a path without delay. */
+struct world {
+  struct netsim *sim;
+  struct test_env t;
+  struct hs2ni_tls *tls;
+  struct hs2ni_link *link;
+  struct hs2n_addr addr;
+  struct hs2ni_conn *conn;
+  enum oddity oddity;
+  uint8_t say[SAY_MAX];
+  size_t say_len;
+  size_t said[2];
+  uint64_t stream[2];
+  bool fin[2];
+  bool acted;
+  uint32_t heard_bytes; /* of the node, on any stream */
+  bool closed;
+  struct hs2ni_close why;
+  uint8_t wire[WIRE_MAX];
+};
+
+/* ---- the liar's session
+ * -------------------------------------------------------- */
+
+static size_t part_len(const struct world *w, int part) {
+  const size_t first =
+      w->oddity == ODD_SECOND_PART ? w->say_len / 2 : w->say_len;
+
+  return part == 0 ? first : w->say_len - first;
+}
+
+static void on_up(void *user) {
+  struct world *w = user;
+
+  CHECK_EQ(w->conn->ops->stream_open(w->conn, &w->stream[0]), HS2N_OK);
+  if (w->oddity == ODD_SECOND_PART) {
+    CHECK_EQ(w->conn->ops->stream_open(w->conn, &w->stream[1]), HS2N_OK);
+  }
+  w->conn->ops->want_tx(w->conn);
+}
+
+static void on_closed(void *user, const struct hs2ni_close *why) {
+  struct world *w = user;
+
+  w->closed = true;
+  w->why = *why;
+}
+
+static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
+                    bool fin) {
+  struct world *w = user;
+
+  (void)fin;
+  w->heard_bytes += (uint32_t)bytes.len;
+  w->conn->ops->credit(w->conn, stream, bytes.len);
+  if (w->oddity == ODD_STOP && !w->acted) {
+    w->acted = true;
+    w->conn->ops->stream_stop(w->conn, stream, 1);
+  }
+}
+
+static bool next(void *user, struct hs2ni_chunk *out) {
+  struct world *w = user;
+
+  for (int i = 0; i < (w->oddity == ODD_SECOND_PART ? 2 : 1); i++) {
+    const size_t left = part_len(w, i) - w->said[i];
+
+    if (left > 0 || (!w->fin[i] && w->oddity != ODD_NO_FIN)) {
+      const size_t at = w->said[i] + (i == 0 ? 0 : part_len(w, 0));
+
+      out->stream = w->stream[i];
+      out->parts[0] = (struct hs2n_span){w->say + at, left};
+      out->parts_n = 1;
+      out->fin = w->oddity != ODD_NO_FIN && w->oddity != ODD_RESET;
+      return !(w->oddity == ODD_RESET && left == 0);
+    }
+  }
+  return false;
+}
+
+static void sent(void *user, uint64_t stream, size_t len, bool fin) {
+  struct world *w = user;
+  const int i = w->stream[0] == stream ? 0 : 1;
+
+  w->said[i] += len;
+  w->fin[i] = fin;
+}
+
+static enum hs2n_reason on_accept(void *ctx, struct hs2ni_conn *conn,
+                                  const struct hs2n_key *key,
+                                  const struct hs2n_addr *remote,
+                                  void **out_user) {
+  (void)ctx, (void)conn, (void)key, (void)remote, (void)out_user;
+  return HS2N_REASON_BUSY; /* it only dials */
+}
+
+static void on_datagram(void *user, struct hs2n_span bytes) {
+  (void)user, (void)bytes;
+}
+static void on_code(void *user, uint64_t stream, uint64_t code) {
+  (void)user, (void)stream, (void)code;
+}
+static void on_stream(void *user, uint64_t stream) {
+  (void)user, (void)stream;
+}
+static void on_credit(void *user) {
+  (void)user;
+}
+
+static const struct hs2ni_link_user liar = {
+    .on_accept = on_accept,
+    .on_up = on_up,
+    .on_closed = on_closed,
+    .on_data = on_data,
+    .on_datagram = on_datagram,
+    .on_reset = on_code,
+    .on_stopped = on_code,
+    .on_acked = on_code,
+    .on_done = on_stream,
+    .on_credit = on_credit,
+    .next = next,
+    .sent = sent,
+    .blocked = on_stream,
+};
+
+/* ---- the world
+ * ------------------------------------------------------------------- */
+
+static struct world *world_new(const uint8_t *say, size_t len,
+                               enum oddity oddity) {
+  struct netsim_config c = netsim_config(2, 1);
+  struct world *w = calloc(1, sizeof(*w));
+  struct hs2n_member m;
+
+  c.limits.handshake_ms = 1000;
+  w->sim = netsim_new(&c);
+  w->oddity = oddity;
+  memcpy(w->say, say, len);
+  w->say_len = len;
+  test_env_init(&w->t, 0, 5);
+  w->t.env.now = netsim_now(w->sim);
+  w->addr = netsim_node(w->sim, 1)->addr;
+  CHECK_EQ(hs2ni_tls_new(&w->tls,
+                         &(struct hs2ni_tls_config){
+                             .env = &w->t.env,
+                             .identity = netsim_node(w->sim, 1)->identity,
+                             .chain_id = "sim",
+                             .unix_time_s = 1700000000}),
+           HS2N_OK);
+  CHECK_EQ(
+      hs2ni_quic_new(&w->link, &(struct hs2ni_quic_config){.env = &w->t.env,
+                                                           .tls = w->tls,
+                                                           .user = &liar,
+                                                           .user_ctx = w,
+                                                           .local = w->addr,
+                                                           .reset_key = {1}}),
+      HS2N_OK);
+  CHECK_EQ(netsim_start(w->sim, 0), HS2N_OK);
+  m = netsim_member(w->sim, 1);
+  m.addrs_n = 0;
+  CHECK_EQ(
+      hs2n_set_members(netsim_node(w->sim, 0)->node, NETSIM_EPOCH, &m, 1, 0),
+      HS2N_OK);
+  CHECK_EQ(w->link->ops->dial(w->link, &netsim_node(w->sim, 0)->addr,
+                              &netsim_node(w->sim, 0)->key, w, &w->conn),
+           HS2N_OK);
+  return w;
+}
+
+static void world_free(struct world *w) {
+  w->link->ops->free(w->link);
+  hs2ni_tls_free(w->tls);
+  CHECK_EQ(w->t.mem.live_bytes, 0);
+  netsim_kill(w->sim, 0);
+  CHECK_EQ(netsim_node(w->sim, 0)->mem.live_bytes, 0);
+  netsim_free(w->sim);
+  free(w);
+}
+
+static size_t carry_to_node(struct world *w) {
+  struct hs2n_node *node = netsim_node(w->sim, 0)->node;
+  struct hs2n_tx tx = {.data = w->wire, .capacity = WIRE_MAX};
+  const size_t n = w->link->ops->poll_tx(w->link, &tx, 1);
+
+  if (n > 0) {
+    hs2n_node_recv(node,
+                   &(struct hs2n_rx){.local = netsim_node(w->sim, 0)->addr,
+                                     .remote = w->addr,
+                                     .data = w->wire,
+                                     .len = tx.len,
+                                     .segment_len = tx.segment_len},
+                   1, w->t.env.now);
+  }
+  return n;
+}
+
+static size_t carry_to_liar(struct world *w) {
+  struct hs2n_node *node = netsim_node(w->sim, 0)->node;
+  struct hs2n_tx tx = {.data = w->wire, .capacity = WIRE_MAX};
+  const size_t n = hs2n_node_poll_tx(node, &tx, 1, w->t.env.now);
+
+  if (n > 0) {
+    w->link->ops->recv(w->link,
+                       &(struct hs2n_rx){.local = w->addr,
+                                         .remote = netsim_node(w->sim, 0)->addr,
+                                         .data = w->wire,
+                                         .len = tx.len,
+                                         .segment_len = tx.segment_len},
+                       1);
+  }
+  return n;
+}
+
+static void abandon_stream(struct world *w) {
+  if (w->oddity == ODD_RESET && !w->acted && w->said[0] == w->say_len &&
+      w->say_len > 0) {
+    w->acted = true;
+    w->conn->ops->stream_reset(w->conn, w->stream[0], 1);
+  }
+}
+
+static void world_run(struct world *w, hs2n_time length) {
+  const hs2n_time end = w->t.env.now + length;
+
+  for (; w->t.env.now < end && !w->closed; w->t.env.now += HS2N_MS(1)) {
+    w->link->ops->tick(w->link);
+    hs2n_node_tick(netsim_node(w->sim, 0)->node, w->t.env.now);
+    while (!w->closed && carry_to_node(w) + carry_to_liar(w) > 0) {
+    }
+    if (!w->closed) {
+      abandon_stream(w);
+    }
+  }
+}
+
+/* ---- what it says
+ * ------------------------------------------------------------------ */
+
+static struct hs2ni_hello good_hello(void) {
+  return (struct hs2ni_hello){
+      .chain_id = {(const uint8_t *)"sim", 3},
+      .version_min = HS2NI_PROTOCOL_MIN,
+      .version_max = HS2NI_PROTOCOL_MAX,
+      .incarnation = 1,
+      .types_n = 1,
+      .types = {{.id = 1, .lane = 1, .size_max = 1000}},
+  };
+}
+
+static size_t write_hello(const struct hs2ni_hello *hello,
+                          uint8_t out[SAY_MAX]) {
+  const struct hs2ni_head head = {.kind = HS2NI_STREAM_HELLO};
+  uint8_t head_bytes[HS2NI_HEAD_MAX];
+  const size_t n = hs2ni_head_encode(&head, head_bytes);
+  const int len = hs2ni_hello_encode(hello, out + n);
+
+  memcpy(out, head_bytes, n);
+  CHECK(len > 0);
+  return n + (size_t)len;
+}
+
+/* What the node makes of it, within two seconds. */
+static enum hs2n_reason verdict(const uint8_t *say, size_t len,
+                                enum oddity oddity) {
+  struct world *w = world_new(say, len, oddity);
+  enum hs2n_reason reason;
+
+  world_run(w, HS2N_S(2));
+  reason = w->closed ? w->why.reason : HS2N_REASON_NONE;
+  CHECK(!w->closed || w->why.by_peer);
+  CHECK_EQ(netsim_info(w->sim, 0, 1).state,
+           w->closed ? HS2N_PEER_DOWN : HS2N_PEER_UP);
+  CHECK_EQ(netsim_node(w->sim, 0)->seen.messages, 0);
+  world_free(w);
+  return reason;
+}
+
+static enum hs2n_reason verdict_of(const struct hs2ni_hello *hello) {
+  uint8_t say[SAY_MAX];
+  const size_t len = write_hello(hello, say);
+
+  return verdict(say, len, ODD_NOTHING);
+}
+
+static void a_good_hello_is_accepted(void) {
+  const struct hs2ni_hello hello = good_hello();
+
+  CHECK_EQ(verdict_of(&hello), HS2N_REASON_NONE);
+}
+
+/* covers: N06, P12 */
+static void another_chain_or_version_is_named_as_such(void) {
+  struct hs2ni_hello hello = good_hello();
+
+  hello.chain_id = (struct hs2n_span){(const uint8_t *)"other", 5};
+  CHECK_EQ(verdict_of(&hello), HS2N_REASON_CHAIN_MISMATCH);
+  hello = good_hello();
+  hello.version_min = hello.version_max = HS2NI_PROTOCOL_MAX + 1;
+  CHECK_EQ(verdict_of(&hello), HS2N_REASON_VERSION_MISMATCH);
+  hello.version_min = HS2NI_PROTOCOL_MIN; /* it speaks ours too */
+  CHECK_EQ(verdict_of(&hello), HS2N_REASON_NONE);
+}
+
+static void every_prefix_of_a_hello_is_refused(void) {
+  const struct hs2ni_hello hello = good_hello();
+  uint8_t say[SAY_MAX];
+  const size_t len = write_hello(&hello, say);
+
+  for (size_t n = 0; n < len; n++) {
+    CHECK_EQ(verdict(say, n, ODD_NOTHING), HS2N_REASON_PROTOCOL);
+  }
+}
+
+static void a_hello_without_end_is_waited_for_and_no_longer(void) {
+  const struct hs2ni_hello hello = good_hello();
+  uint8_t say[SAY_MAX];
+  const size_t len = write_hello(&hello, say);
+
+  CHECK_EQ(verdict(say, len, ODD_NO_FIN), HS2N_REASON_HELLO_TIMEOUT);
+}
+
+static void more_than_a_hello_may_be_is_refused(void) {
+  uint8_t say[SAY_MAX] = {0};
+
+  CHECK_EQ(verdict(say, 5000, ODD_NO_FIN), HS2N_REASON_LIMIT);
+  CHECK_EQ(verdict(say, 4000, ODD_NOTHING), HS2N_REASON_PROTOCOL);
+}
+
+static void a_hello_on_two_streams_is_refused(void) {
+  const struct hs2ni_hello hello = good_hello();
+  uint8_t say[SAY_MAX];
+  const size_t len = write_hello(&hello, say);
+
+  CHECK_EQ(verdict(say, len, ODD_SECOND_PART), HS2N_REASON_PROTOCOL);
+}
+
+static void a_hello_that_is_abandoned_is_refused(void) {
+  const struct hs2ni_hello hello = good_hello();
+  uint8_t say[SAY_MAX];
+
+  CHECK_EQ(verdict(say, write_hello(&hello, say) - 1, ODD_RESET),
+           HS2N_REASON_PROTOCOL);
+}
+
+static void who_does_not_want_our_hello_is_refused(void) {
+  const struct hs2ni_hello hello = good_hello();
+  uint8_t say[SAY_MAX];
+  const enum hs2n_reason reason =
+      verdict(say, write_hello(&hello, say), ODD_STOP);
+
+  /* Unless the hello was there whole before it was unwanted. */
+  CHECK(reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_NONE);
+}
+
+static void random_bytes_are_refused(void) {
+  struct hs2ni_rng rng;
+
+  hs2ni_rng_seed(&rng, 9);
+  for (int i = 0; i < 100; i++) {
+    const struct hs2ni_hello hello = good_hello();
+    uint8_t say[SAY_MAX];
+    size_t len = write_hello(&hello, say);
+    enum hs2n_reason reason;
+
+    if (i % 2 == 0) { /* noise */
+      len = hs2ni_rng_below(&rng, 200);
+      for (size_t k = 0; k < len; k++) {
+        say[k] = (uint8_t)hs2ni_rng_next(&rng);
+      }
+    } else { /* one byte wrong */
+      say[hs2ni_rng_below(&rng, len)] ^= (uint8_t)(1 + i);
+    }
+    reason = verdict(say, len, ODD_NOTHING);
+    CHECK(reason == HS2N_REASON_PROTOCOL ||
+          (i % 2 == 1 && (reason == HS2N_REASON_NONE ||
+                          reason == HS2N_REASON_CHAIN_MISMATCH ||
+                          reason == HS2N_REASON_VERSION_MISMATCH)));
+  }
+}
+
+int main(void) {
+  RUN(a_good_hello_is_accepted);
+  RUN(another_chain_or_version_is_named_as_such);
+  RUN(every_prefix_of_a_hello_is_refused);
+  RUN(a_hello_without_end_is_waited_for_and_no_longer);
+  RUN(more_than_a_hello_may_be_is_refused);
+  RUN(a_hello_on_two_streams_is_refused);
+  RUN(a_hello_that_is_abandoned_is_refused);
+  RUN(who_does_not_want_our_hello_is_refused);
+  RUN(random_bytes_are_refused);
+  return tap_done();
+}

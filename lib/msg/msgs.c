@@ -77,6 +77,7 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs) {
   }
   assert(msgs->chans.count == 0);
   assert(msgs->fetched == NULL);
+  hs2ni_deliver_return(msgs);
   if (msgs->store != NULL) {
     hs2ni_sends_fini(msgs);
     hs2ni_timers_fini(&msgs->timers, msgs->env);

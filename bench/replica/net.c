@@ -123,15 +123,9 @@ static int send_to(struct rep_net *net, const struct hs2n_dst *dst,
                                    view != UINT64_MAX ? HS2N_MSG_VIEW_BOUND : 0,
                                .view = view != UINT64_MAX ? view : 0,
                                .body = buf};
-  int err;
 
   net->sends++;
-  (void)hs2n_buf_ref(buf); /* hs2n_send takes one on success */
-  err = hs2n_send(net->node, dst, &msg, NULL);
-  if (err != HS2N_OK) {
-    hs2n_buf_unref(buf);
-  }
-  return err;
+  return hs2n_send(net->node, dst, &msg, NULL);
 }
 
 /* What can't be sent counts as lost: time-outs and catching up repair it. */

@@ -63,6 +63,8 @@ struct hs2ni_msgs {
   struct hs2ni_list writable;          /* chans */
   bool tags_waited;                    /* a chan has full_tags */
   struct hs2ni_rx_msg *fetched;        /* waits for its verdict */
+  struct hs2n_buf *lent;               /* its body, the application's to read
+                                          though its channel may go */
 };
 
 static inline struct hs2ni_env *hs2ni_chan_env(const struct hs2ni_chan *chan) {

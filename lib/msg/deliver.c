@@ -83,14 +83,24 @@ static struct hs2ni_rx_msg *next_message(struct hs2ni_msgs *msgs) {
   return NULL;
 }
 
+void hs2ni_deliver_return(struct hs2ni_msgs *msgs) {
+  struct hs2n_buf *lent = msgs->lent;
+
+  msgs->lent = NULL;
+  hs2n_buf_unref(lent);
+}
+
 bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
-  struct hs2ni_rx_msg *m = next_message(msgs);
+  struct hs2ni_rx_msg *m;
 
   assert(msgs->fetched == NULL);
+  hs2ni_deliver_return(msgs);
+  m = next_message(msgs);
   if (m == NULL) {
     return false;
   }
   msgs->fetched = m;
+  msgs->lent = m->body == NULL ? NULL : hs2n_buf_ref(m->body);
   msgs->env->stats.messages_received++;
   msgs->env->stats.message_bytes_received += m->body_len;
   *out = (struct hs2ni_event){
@@ -197,6 +207,7 @@ int hs2ni_msgs_verdict(struct hs2ni_msgs *msgs, struct hs2ni_chan *chan,
     m = msgs->fetched;
     msgs->fetched = NULL;
     apply(m, verdict);
+    hs2ni_deliver_return(msgs);
     return HS2N_OK;
   }
   if (verdict == HS2N_LATER || verdict == HS2N_BUSY) {

@@ -77,6 +77,7 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs) {
   }
   assert(msgs->chans.count == 0);
   assert(msgs->fetched == NULL);
+  hs2ni_deliver_return(msgs);
   if (msgs->store != NULL) {
     hs2ni_sends_fini(msgs);
     hs2ni_timers_fini(&msgs->timers, msgs->env);
@@ -225,30 +226,35 @@ int hs2ni_msgs_send(struct hs2ni_msgs *msgs, const struct hs2ni_target *targets,
 /* ---- views ----------------------------------------------------------------
  */
 
-/* The first message of the lane that the view has passed, or NULL. */
-static struct hs2ni_tx_msg *first_stale(const struct hs2ni_tx_lane *lane,
-                                        uint64_t view) {
-  struct hs2ni_list_node *n = lane->view_bound_n > 0 ? lane->msgs.head : NULL;
+static struct hs2ni_tx_msg *msg_of(struct hs2ni_list_node *n) {
+  return n == NULL ? NULL : HS2NI_CONTAINER(n, struct hs2ni_tx_msg, node);
+}
 
-  for (; n != NULL; n = n->next) {
-    struct hs2ni_tx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_tx_msg, node);
+/* The first message behind m that does not end together with m. */
+static struct hs2ni_tx_msg *after(const struct hs2ni_tx_msg *m) {
+  struct hs2ni_tx_msg *next = msg_of(m->node.next);
 
-    if (m->view_bound && m->view < view) {
-      return m;
-    }
+  while (next != NULL && next->send != NULL && next->send == m->send) {
+    next = msg_of(next->node.next);
   }
-  return NULL;
+  return next;
 }
 
 static void end_stale(struct hs2ni_tx_lane *lane, uint64_t view) {
-  struct hs2ni_tx_msg *m;
+  struct hs2ni_tx_msg *m =
+      lane->view_bound_n > 0 ? msg_of(lane->msgs.head) : NULL;
 
-  while ((m = first_stale(lane, view)) != NULL) {
-    if (m->send != NULL) {
-      hs2ni_send_end(m->send, HS2N_DONE_CANCELLED, HS2N_REASON_VIEW_ENDED);
-    } else {
-      hs2ni_tx_drop(m, HS2N_REASON_VIEW_ENDED);
+  while (m != NULL) {
+    struct hs2ni_tx_msg *next = after(m);
+
+    if (m->view_bound && m->view < view) {
+      if (m->send != NULL) {
+        hs2ni_send_end(m->send, HS2N_DONE_CANCELLED, HS2N_REASON_VIEW_ENDED);
+      } else {
+        hs2ni_tx_drop(m, HS2N_REASON_VIEW_ENDED);
+      }
     }
+    m = next;
   }
 }
 

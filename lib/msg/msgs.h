@@ -121,14 +121,15 @@ struct hs2ni_event {
   enum hs2ni_event_kind kind;
   struct hs2n_peer peer; /* MESSAGE, WRITABLE */
   struct hs2n_msg_id id; /* MESSAGE */
-  struct hs2n_msg msg;   /* MESSAGE; body is valid until the verdict */
+  struct hs2n_msg msg;   /* MESSAGE; body is valid until the verdict, or, when
+                            the channel is freed before, the next fetch */
   struct hs2n_tag tag;   /* DONE */
   struct hs2n_done done; /* DONE; acked is valid until the next call */
 };
 
 /* Fetches the next thing to tell the application; false when there is none.
  * After a MESSAGE hs2ni_msgs_verdict must be called before the next fetch,
- * with any verdict. */
+ * with any verdict, unless its channel has been freed. */
 bool hs2ni_msgs_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out);
 /* Whether hs2ni_msgs_next would give something. */
 bool hs2ni_msgs_pending(const struct hs2ni_msgs *msgs);

@@ -220,6 +220,8 @@ void hs2ni_rx_lane_update(struct hs2ni_rx_lane *lane);
 /* Queues the refusal of a message, which it takes. */
 void hs2ni_rx_nack(struct hs2ni_rx_msg *m, enum hs2n_reason code);
 bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out);
+/* The application has read the body of what it fetched. */
+void hs2ni_deliver_return(struct hs2ni_msgs *msgs);
 /* The message that was fetched and has no verdict, if it is chan's, goes. */
 void hs2ni_deliver_forget(struct hs2ni_chan *chan);
 

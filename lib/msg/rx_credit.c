@@ -15,7 +15,7 @@ static uint64_t unfetched_max(const struct hs2n_limits *limits) {
 }
 
 static uint64_t bodies_held_max_of(const struct hs2n_limits *limits) {
-  return unfetched_max(limits) + limits->rx_held_bytes / 64;
+  return unfetched_max(limits) + limits->rx_held_bytes / 256;
 }
 
 uint64_t hs2ni_rx_bodies_max(const struct hs2n_limits *limits) {

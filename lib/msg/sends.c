@@ -201,9 +201,11 @@ static void forget_told(struct hs2ni_msgs *msgs) {
   s->slots[slot] = NULL;
   s->free_slots[s->free_n++] = slot;
   send_free(send);
-  for (struct hs2ni_list_node *n = msgs->tags_waited ? msgs->chans.head : NULL;
-       n != NULL; n = n->next) {
-    hs2ni_chan_room(HS2NI_CONTAINER(n, struct hs2ni_chan, node));
+  if (msgs->tags_waited) {
+    msgs->tags_waited = false;
+    for (struct hs2ni_list_node *n = msgs->chans.head; n != NULL; n = n->next) {
+      hs2ni_chan_room(HS2NI_CONTAINER(n, struct hs2ni_chan, node));
+    }
   }
 }
 

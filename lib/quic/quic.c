@@ -146,6 +146,16 @@ static hs2n_time deadline(const struct hs2ni_link *link) {
 
 /* ---- connections -------------------------------------------------------- */
 
+/* A socket on the IPv6 wildcard is a dual-stack one: it speaks IPv4 too. */
+static bool can_reach(const struct hs2n_addr *local,
+                      const struct hs2n_addr *remote) {
+  static const uint8_t any[16];
+
+  return remote->family == local->family ||
+         (local->family == HS2N_FAMILY_IPV6 &&
+          memcmp(local->ip, any, sizeof(any)) == 0);
+}
+
 static int dial(struct hs2ni_link *link, const struct hs2n_addr *remote,
                 const struct hs2n_key *key, void *user,
                 struct hs2ni_conn **out_conn) {
@@ -153,7 +163,7 @@ static int dial(struct hs2ni_link *link, const struct hs2n_addr *remote,
   struct hs2ni_quic_conn *c;
   int rv;
 
-  if (remote->family != ep->local.family) {
+  if (!can_reach(&ep->local, remote)) {
     return HS2N_ERR_INVALID;
   }
   if (ep->conns.count >= ep->conns_max) {

@@ -2,6 +2,8 @@
 #include "raw.h"
 #include "tap.h"
 
+#include <stdlib.h>
+
 #define LANE_STREAM 3
 #define BODY_STREAM 7
 
@@ -351,6 +353,169 @@ static void a_replay_is_dropped_and_acked_again(void) {
   raw_fini(&r);
 }
 
+/* Refusals must reach the peer, so they are kept until its transport has
+ * them; a peer that never says so gets no more of our attention. */
+static void a_peer_whose_transport_acks_nothing_is_left_waiting(void) {
+  struct raw r;
+  struct bytes b = {0};
+  uint64_t rejected = 0;
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  for (uint64_t seq = 1; seq <= 2000; seq++) {
+    b.len = 0;
+    bytes_msg(&b, seq, 1, 1);
+    CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+    rejected += raw_fetch(&r, HS2N_REJECT) != 0;
+    raw_drain(&r);
+  }
+  CHECK_EQ(rejected, HS2NI_NACKS_MAX);
+  CHECK(r.chan->ack_tx.made <= HS2NI_ACK_RING);
+  CHECK(!hs2ni_chan_idle(r.chan));
+  while (r.chan->ack_tx.acked < r.chan->ack_tx.sent) {
+    hs2ni_chan_acked(r.chan, r.chan->ack_tx.stream, r.chan->ack_tx.sent);
+    raw_drain(&r);
+  }
+  CHECK_EQ(r.chan->rx.nacks_sent.count, 0);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), HS2NI_NACKS_MAX + 1);
+  raw_fini(&r);
+}
+
+static void a_peer_that_ignores_what_we_declared_is_sent_away(void) {
+  struct raw r;
+  struct bytes b = {0};
+  enum hs2n_reason reason = HS2N_REASON_NONE;
+  uint64_t seq = 0;
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  while (reason == HS2N_REASON_NONE && seq < 10000) {
+    bytes_msg(&b, ++seq, 40, 0);
+    reason = raw_data(&r, LANE_STREAM, &b, false);
+    b.len = 0;
+  }
+  CHECK_EQ(reason, HS2N_REASON_LIMIT);
+  CHECK_EQ(seq, 2 * HS2NI_NACKS_MAX + 1);
+  CHECK_EQ(hs2ni_chan_stopped(r.chan, 2, 0), HS2N_REASON_PROTOCOL);
+  raw_fini(&r);
+}
+
+/* A body of one byte costs a block of memory all the same. */
+static void many_small_bodies_held_stop_delivery(void) {
+  enum { MAX = 2000 };
+  struct hs2n_limits limits;
+  struct hs2n_buf **held = calloc(MAX, sizeof(struct hs2n_buf *));
+  struct raw r;
+  struct bytes b = {0};
+  struct hs2ni_event e;
+  size_t n = 0;
+
+  hs2n_limits_default(&limits);
+  limits.rx_held_bytes = 65536;
+  limits.tx_queue_msgs_max = 16;
+  raw_init(&r, &limits);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  for (uint64_t seq = 1; seq <= MAX; seq++) {
+    bytes_msg(&b, seq, 1, 1);
+    CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+    b.len = 0;
+    if (hs2ni_msgs_next(r.msgs, &e)) {
+      held[n++] = hs2n_buf_ref(e.msg.body);
+      CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, e.id, HS2N_ACCEPT), HS2N_OK);
+    }
+  }
+  CHECK(n < 600);
+  CHECK_EQ(r.chan->rx.lanes[1].ready.count, 16);
+  CHECK(!hs2ni_msgs_next(r.msgs, &e));
+  while (n > 0) {
+    hs2n_buf_unref(held[--n]);
+  }
+  CHECK(raw_fetch(&r, HS2N_ACCEPT) > 0);
+  raw_fini(&r);
+  free(held);
+}
+
+static void give_nack(struct raw *r, uint8_t lane, uint64_t seq,
+                      enum hs2n_reason code) {
+  struct bytes b = {0};
+
+  bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);
+  bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_NACK,
+                                          .lane = lane,
+                                          .seq = seq,
+                                          .code = (uint32_t)code});
+  CHECK_EQ(raw_data(r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+}
+
+static struct hs2n_tag send_large(struct raw *r) {
+  const struct hs2ni_target target = {.chan = r->chan, .weight = 1};
+  struct hs2n_msg msg = {.type = 5, .flags = HS2N_MSG_ACK};
+  struct hs2n_tag tag = {0};
+  uint8_t *data;
+
+  CHECK_EQ(hs2n_buf_alloc(&msg.body, &r->mem.mem, 70000, &data), HS2N_OK);
+  memset(data, 1, 70000);
+  CHECK_EQ(hs2ni_msgs_send(r->msgs, &target, 1, &msg, &tag), HS2N_OK);
+  hs2n_buf_unref(msg.body);
+  return tag;
+}
+
+/* After BUSY the next message takes the number of one that has ended, but
+ * not while that one's body is still on its way under it. */
+static void a_number_has_one_body_at_a_time(void) {
+  struct raw r;
+  struct hs2ni_chunk chunk;
+  struct hs2ni_tx_lane *lane;
+  struct hs2n_tag tag;
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane = &r.chan->tx[5];
+  tag = send_large(&r);
+  CHECK(raw_drain(&r) > 70000);
+  CHECK_EQ(lane->bodies.count, 1);
+  give_nack(&r, 5, 1, HS2N_REASON_APP_BUSY);
+  CHECK_EQ(hs2ni_msgs_cancel(r.msgs, tag), HS2N_OK);
+  (void)send_large(&r);
+  r.env.now = hs2ni_msgs_deadline(r.msgs);
+  hs2ni_msgs_tick(r.msgs);
+  CHECK(!hs2ni_chan_next(r.chan, &chunk));
+  hs2ni_chan_acked(r.chan, lane->stream, lane->offset);
+  CHECK(!hs2ni_chan_next(r.chan, &chunk));
+  hs2ni_chan_done(
+      r.chan,
+      HS2NI_CONTAINER(lane->bodies.head, struct hs2ni_tx_body, node)->stream);
+  CHECK_EQ(lane->bodies.count, 0);
+  CHECK(raw_drain(&r) > 70000);
+  CHECK_EQ(HS2NI_CONTAINER(lane->msgs.head, struct hs2ni_tx_msg, node)->seq, 1);
+  raw_fini(&r);
+}
+
+/* The application frees a peer from inside on_message. */
+static void a_channel_may_go_before_the_verdict(void) {
+  struct raw r;
+  struct bytes b = {0};
+  struct hs2ni_event e;
+  struct hs2ni_chan *other;
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  bytes_msg(&b, 1, 1, 10);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK(hs2ni_msgs_next(r.msgs, &e));
+  CHECK_EQ(hs2ni_chan_new(&other, r.msgs, (struct hs2n_peer){2}), HS2N_OK);
+  hs2ni_chan_free(r.chan, HS2N_DONE_PEER_GONE);
+  r.chan = other;
+  CHECK_EQ(hs2n_buf_span(e.msg.body).data[9], 'x'); /* still being read */
+  CHECK(!hs2ni_msgs_next(r.msgs, &e));
+  raw_fini(&r);
+}
+
 int main(void) {
   RUN(every_prefix_is_only_a_wait);
   RUN(breaches_end_the_connection);
@@ -362,5 +527,10 @@ int main(void) {
   RUN(a_crowded_lane_refuses);
   RUN(a_lane_waits_while_too_many_are_to_be_judged);
   RUN(a_replay_is_dropped_and_acked_again);
+  RUN(a_peer_whose_transport_acks_nothing_is_left_waiting);
+  RUN(a_peer_that_ignores_what_we_declared_is_sent_away);
+  RUN(many_small_bodies_held_stop_delivery);
+  RUN(a_number_has_one_body_at_a_time);
+  RUN(a_channel_may_go_before_the_verdict);
   return tap_done();
 }

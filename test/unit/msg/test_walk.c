@@ -385,7 +385,7 @@ static void check_budgets(struct walk *k) {
         }
       }
     }
-    CHECK((uint64_t)k->w.places[a].mem.live_bytes <=
+    CHECK((uint64_t)k->w.places[a].peak_bytes <=
           hs2ni_msgs_footprint(limits) +
               (PLACES - 1) *
                   hs2ni_chan_footprint(limits, world_types, HS2N_LANES));
@@ -478,33 +478,36 @@ static void check_end(struct walk *k) {
   }
 }
 
-static struct hs2n_limits small_limits(void) {
+static struct hs2n_limits pick_limits(struct walk *k) {
   struct hs2n_limits limits;
 
   hs2n_limits_default(&limits);
   limits.peers_max = 4;
-  limits.tags_max = 256;
-  limits.tx_queue_msgs_max = 64;
-  limits.tx_queue_bytes_max = 400000;
-  limits.large_body_bytes = 4096;
-  limits.rx_window_bytes = 65536;
-  limits.rx_stream_window_bytes = 16384;
-  limits.rx_held_bytes = 65536;
-  limits.rx_later_max = 16;
+  limits.tags_max = 16 + (uint32_t)below(k, 300);
+  limits.tx_queue_msgs_max = 16 + (uint32_t)below(k, 100);
+  limits.tx_queue_bytes_max = 200000 + (uint32_t)below(k, 400000);
+  limits.large_body_bytes = 4096 + (uint32_t)below(k, 10000);
+  limits.rx_window_bytes = 65536 + (uint32_t)below(k, 200000);
+  limits.rx_stream_window_bytes = 16384 + (uint32_t)below(k, 40000);
+  limits.rx_held_bytes = 65536 + (uint32_t)below(k, 100000);
+  limits.rx_later_max = 16 + (uint32_t)below(k, 50);
   return limits;
 }
 
 static void walk(uint64_t seed, int steps) {
   struct walk *k = calloc(1, sizeof(*k));
-  struct hs2n_limits limits = small_limits();
+  struct hs2n_limits limits;
 
   k->sends = calloc(SENDS_MAX, sizeof(*k->sends));
   hs2ni_rng_seed(&k->rng, seed);
-  world_init(&k->w,
-             &(struct world_options){
-                 .places = PLACES,
-                 .net = {.seed = seed, .cwnd_bytes = 20000 + below(k, 60000)},
-                 .limits = &limits});
+  limits = pick_limits(k);
+  world_init(&k->w, &(struct world_options){
+                        .places = PLACES,
+                        .net = {.seed = seed,
+                                .cwnd_bytes = 5000 + below(k, 100000),
+                                .streams_max = 8 + (uint32_t)below(k, 52),
+                                .whole = chance(k, 8)},
+                        .limits = &limits});
   join_all(k);
   for (int i = 0; i < steps && tap_case_ok; i++) {
     do_something(k);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PACKETS_MAX 65536
+#define PACKETS_MAX (1u << 18)
 #define TX_SLOTS 8
 #define TX_BYTES 65507
 #define BODY_MAX (1u << 20)
@@ -285,7 +285,7 @@ struct netsim_config netsim_config(size_t nodes, uint64_t seed) {
       .seed = seed, .nodes = nodes, .delay = HS2N_MS(1), .chain_id = "sim"};
 
   hs2n_limits_default(&c.limits);
-  c.limits.peers_max = NETSIM_NODES_MAX;
+  c.limits.peers_max = nodes < 16 ? 16 : (uint32_t)nodes;
   return c;
 }
 

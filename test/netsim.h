@@ -13,7 +13,7 @@
 #include <hs2net/hs2net.h>
 #include <stdbool.h>
 
-#define NETSIM_NODES_MAX 16
+#define NETSIM_NODES_MAX 100
 #define NETSIM_EPOCH 1
 
 /* Types 0..5 are one for each lane, by number, of at most 1 MiB. */

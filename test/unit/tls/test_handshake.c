@@ -2,6 +2,7 @@
 #include "pair.h"
 
 #include "tap.h"
+#include "tls/identity.h"
 
 static void check_up(const struct pair *p) {
   const struct hs2n_key a = hs2n_identity_key(p->client.identity);
@@ -175,6 +176,63 @@ static void a_session_takes_little(void) {
   pair_fini(&p);
 }
 
+/* Secrets to look for in what a client gives back. */
+static struct {
+  uint8_t bytes[8][HS2N_KEY_LEN];
+  size_t count;
+  bool seen;
+} secrets;
+
+static void keep_secret(const uint8_t *bytes) {
+  if (bytes != NULL && secrets.count < 8) {
+    memcpy(secrets.bytes[secrets.count++], bytes, HS2N_KEY_LEN);
+  }
+}
+
+static int keep_secrets(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL level,
+                        const uint8_t *rx, const uint8_t *tx, size_t len) {
+  keep_secret(rx);
+  keep_secret(tx);
+  return hs2ni_tls_quic_method()->set_encryption_secrets(ssl, level, rx, tx,
+                                                         len);
+}
+
+static void look_for_secrets(void *user_data, void *ptr, size_t len) {
+  const uint8_t *p = ptr;
+
+  for (size_t i = 0; p != NULL && i + HS2N_KEY_LEN <= len; i++) {
+    for (size_t k = 0; k < secrets.count; k++) {
+      secrets.seen =
+          secrets.seen || memcmp(p + i, secrets.bytes[k], HS2N_KEY_LEN) == 0;
+    }
+  }
+  test_mem_release(user_data, ptr, len);
+}
+
+static void watch_secrets(struct end *e) {
+  static WOLFSSL_QUIC_METHOD method;
+
+  method = *hs2ni_tls_quic_method();
+  method.set_encryption_secrets = keep_secrets;
+  (void)wolfSSL_set_quic_method(e->session->ssl, &method);
+}
+
+static void nothing_given_back_holds_a_secret(void) {
+  struct pair p;
+
+  pair_init(&p, 16);
+  keep_secret(hs2ni_identity_seed(p.client.identity));
+  p.client.mem.mem.release = look_for_secrets;
+  p.client.bend = watch_secrets;
+  REQUIRE(pair_contexts(&p) == HS2N_OK);
+  CHECK_EQ(pair_dial(&p), HS2N_OK);
+  pair_run(&p);
+  check_up(&p);
+  CHECK_EQ(secrets.count, 5); /* the seed, and two levels both ways */
+  pair_fini(&p);
+  CHECK(!secrets.seen);
+}
+
 static void a_run_is_a_function_of_its_seeds(void) {
   uint8_t first[HS2N_HASH_LEN];
   struct pair p;
@@ -295,6 +353,7 @@ int main(void) {
   RUN(keys_are_updated_without_the_session);
   RUN(packets_take_no_memory);
   RUN(a_session_takes_little);
+  RUN(nothing_given_back_holds_a_secret);
   RUN(a_run_is_a_function_of_its_seeds);
   RUN(one_node_is_client_and_server_at_once);
   RUN(no_failing_allocation_of_a_client_does_harm);

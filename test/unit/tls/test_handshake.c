@@ -141,6 +141,27 @@ static void keys_are_updated_without_the_session(void) {
   pair_fini(&p);
 }
 
+/* The connection ends, with all that it held. */
+static void a_key_update_without_memory_does_no_harm(void) {
+  bool all_served = false;
+
+  for (uint64_t n = 1; !all_served && n < 100; n++) {
+    struct pair p;
+
+    pair_connect(&p, 17);
+    p.client.mem.fail_at = p.client.mem.requests + n;
+    for (int i = 0; i < 2 && p.client.error == 0; i++) {
+      p.now += HS2N_S(3);
+      p.client.error = ngtcp2_conn_initiate_key_update(p.client.conn, p.now);
+      pair_send(&p, &p.client, 5000);
+    }
+    all_served = p.client.mem.requests < p.client.mem.fail_at;
+    CHECK_EQ(p.client.error == 0, all_served);
+    pair_fini(&p);
+  }
+  CHECK(all_served);
+}
+
 static void packets_take_no_memory(void) {
   struct pair p;
   uint64_t client;
@@ -351,6 +372,7 @@ int main(void) {
   RUN(no_packet_shows_what_is_sent);
   RUN(a_retry_is_followed);
   RUN(keys_are_updated_without_the_session);
+  RUN(a_key_update_without_memory_does_no_harm);
   RUN(packets_take_no_memory);
   RUN(a_session_takes_little);
   RUN(nothing_given_back_holds_a_secret);

@@ -137,7 +137,8 @@ struct hs2ni_quic_tomb {
 /* What mtu.c watches. */
 struct hs2ni_quic_mtu {
   hs2n_time began;       /* of the period in which is counted */
-  hs2n_time progress;    /* last ack of stream bytes, or first packet */
+  hs2n_time progress;    /* last ack of anything, or first packet */
+  uint64_t in_flight;    /* after the last look or burst */
   uint64_t acked;        /* bytes in this period */
   uint64_t lost_packets; /* in all, at its beginning */
   uint64_t lost_bytes;

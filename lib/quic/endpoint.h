@@ -144,7 +144,8 @@ struct hs2ni_quic_mtu {
   uint64_t lost_bytes;
   hs2n_time small_until; /* packets have at most 1,200 bytes */
   hs2n_time small_for;
-  bool quiet; /* not even one large packet was in flight at the last look */
+  bool probing; /* small packets only to see whether they get through */
+  bool quiet;   /* not even one large packet was in flight at the last look */
 };
 
 struct hs2ni_quic_conn {

@@ -5,7 +5,7 @@
  * looks like an end.  So when large packets are lost without progress, a
  * connection goes on with 1,200 bytes, which every path must take (RFC 9000,
  * 14.1), for a while that doubles when it happens again. */
-#define SMALL_FIRST HS2N_S(5)
+#define SMALL_FIRST HS2N_S(2)
 #define SMALL_LAST HS2N_S(600)
 #define LOST_PACKETS_MIN 4u
 #define LOST_PER_ACKED 4u /* bytes */
@@ -70,12 +70,20 @@ void hs2ni_quic_mtu_look(struct hs2ni_quic_conn *c,
     hs2ni_quic_fail(c, HS2N_REASON_IDLE_TIMEOUT, NGTCP2_NO_VIABLE_PATH);
     return;
   }
-  if (now < m->small_until || !c->up) {
+  if (!c->up || (now < m->small_until && !m->probing)) {
     return;
   }
-  if ((now - m->began > period / 2 && swallows_large(m, info)) ||
-      (!m->quiet && now - m->progress > period)) {
+  if (now - m->began > period / 2 && swallows_large(m, info)) {
+    m->probing = false;
     go_small(c, now);
+  } else if (!m->quiet && now - m->progress > period) {
+    /* No ack at all: it may as well be the peer that pauses.  A small packet
+     * tells which: its ack shows the large ones before it as lost. */
+    m->probing = true;
+    m->small_until = now + period;
+  } else if (m->probing) {
+    m->probing = false; /* it has only paused */
+    m->small_until = now;
   }
   if (m->quiet || now - m->began > period) {
     begin_period(m, now, info);

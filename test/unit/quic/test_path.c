@@ -104,6 +104,34 @@ static void a_path_that_shrinks_does_not_stall_a_transfer(void) {
   world_fini(&w);
 }
 
+static bool drop_all(struct world *w, struct world_packet *p) {
+  (void)w;
+  (void)p;
+  return false;
+}
+
+/* A pause of the peer is not a path that shrinks. */
+static void a_pause_does_not_make_packets_small(void) {
+  static struct world w;
+  struct world_conn *a;
+  struct world_conn *b;
+
+  world_init(&w, 2, 37);
+  REQUIRE(connected(&w, &a, &b));
+  world_run(&w, HS2N_S(1));
+  REQUIRE(world_send(a, 4u << 20) != NULL);
+  world_run(&w, HS2N_MS(15));
+  w.filter = drop_all;
+  world_run(&w, HS2N_S(1));
+  w.filter = NULL;
+  world_run(&w, HS2N_S(2));
+  CHECK(world_arrived(a, b));
+  REQUIRE(world_send(a, 100000) != NULL);
+  world_run(&w, HS2N_MS(200));
+  CHECK(a->conn->ops->datagram_max(a->conn) > 1400);
+  world_fini(&w);
+}
+
 static void a_fixed_size_is_used_from_the_start(void) {
   static struct world w;
   struct world_conn *a;
@@ -234,6 +262,7 @@ int main(void) {
   RUN(packets_grow_to_what_the_path_takes);
   RUN(a_black_hole_for_large_packets_is_avoided);
   RUN(a_path_that_shrinks_does_not_stall_a_transfer);
+  RUN(a_pause_does_not_make_packets_small);
   RUN(a_fixed_size_is_used_from_the_start);
   RUN(congestion_marks_are_used_where_the_path_keeps_them);
   RUN(endpoints_talk_over_ipv6);

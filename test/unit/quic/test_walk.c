@@ -197,6 +197,7 @@ static void lost_its_path(struct walk *k) {
   for (unsigned i = 0; i < 2; i++) {
     CHECK(k->ends[i]->closed);
     CHECK(k->ends[i]->why.reason == HS2N_REASON_IDLE_TIMEOUT ||
+          k->ends[i]->why.reason == HS2N_REASON_RESET ||
           k->ends[i]->why.raw_code == NGTCP2_NO_VIABLE_PATH);
   }
   world_fini(&k->w);

@@ -464,6 +464,50 @@ static struct hs2n_tag send_large(struct raw *r) {
   return tag;
 }
 
+/* A peer that refuses what was not written again yet lies: believing it
+ * would leave out the messages before. */
+static void busy_for_what_is_yet_to_come_is_a_breach(void) {
+  const struct hs2ni_record nack = {
+      .kind = HS2NI_RECORD_NACK, .lane = 1, .code = HS2N_REASON_APP_BUSY};
+  const uint64_t seqs[] = {4, 2, 3};
+  struct raw r;
+  struct bytes b = {0};
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  for (int i = 0; i < 3; i++) {
+    const struct hs2ni_target target = {.chan = r.chan, .weight = 1};
+    const struct hs2n_msg msg = {.type = 1};
+
+    CHECK_EQ(hs2ni_msgs_send(r.msgs, &target, 1, &msg, NULL), HS2N_OK);
+  }
+  CHECK(raw_drain(&r) > 0);
+  bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  for (int i = 0; i < 3; i++) {
+    struct hs2ni_record busy = nack;
+
+    busy.seq = seqs[i];
+    b.len = 0;
+    bytes_record(&b, &busy);
+    CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false),
+             seqs[i] == 2 ? HS2N_REASON_NONE : HS2N_REASON_PROTOCOL);
+  }
+  raw_fini(&r);
+}
+
+static void there_are_no_more_channels_than_peers(void) {
+  struct hs2n_limits limits;
+  struct raw r;
+  struct hs2ni_chan *chan;
+
+  hs2n_limits_default(&limits);
+  limits.peers_max = 1;
+  raw_init(&r, &limits);
+  CHECK_EQ(hs2ni_chan_new(&chan, r.msgs, (struct hs2n_peer){2}), HS2N_ERR_FULL);
+  raw_fini(&r);
+}
+
 /* After BUSY the next message takes the number of one that has ended, but
  * not while that one's body is still on its way under it. */
 static void a_number_has_one_body_at_a_time(void) {
@@ -530,6 +574,8 @@ int main(void) {
   RUN(a_peer_whose_transport_acks_nothing_is_left_waiting);
   RUN(a_peer_that_ignores_what_we_declared_is_sent_away);
   RUN(many_small_bodies_held_stop_delivery);
+  RUN(busy_for_what_is_yet_to_come_is_a_breach);
+  RUN(there_are_no_more_channels_than_peers);
   RUN(a_number_has_one_body_at_a_time);
   RUN(a_channel_may_go_before_the_verdict);
   return tap_done();

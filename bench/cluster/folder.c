@@ -32,7 +32,9 @@ static int bind_port(uint16_t *port) {
   return fd;
 }
 
-static bool choose_ports(const struct options *o, uint16_t *ports) {
+/* On false *out_wrong is the port that can't be had. */
+static bool choose_ports(const struct options *o, uint16_t *ports,
+                         uint16_t *out_wrong) {
   int fds[CLUSTER_N_MAX];
   uint32_t count = 0;
 
@@ -40,6 +42,7 @@ static bool choose_ports(const struct options *o, uint16_t *ports) {
     ports[count] = o->base_port == 0 ? 0 : (uint16_t)(o->base_port + count);
     fds[count] = bind_port(&ports[count]);
     if (fds[count] < 0) {
+      *out_wrong = ports[count];
       break;
     }
     count++;
@@ -108,11 +111,13 @@ static void configure(const struct options *o, struct rep_setup *setup) {
 static const char *fill(const struct options *o, struct child *children,
                         struct rep_setup *setup, char *text, size_t len) {
   uint16_t ports[CLUSTER_N_MAX];
+  uint16_t port = 0;
   int err;
 
   configure(o, setup);
-  if (!choose_ports(o, ports)) {
-    (void)snprintf(text, len, "UDP ports of 127.0.0.1: %s", strerror(errno));
+  if (!choose_ports(o, ports, &port)) {
+    (void)snprintf(text, len, "UDP port %u of 127.0.0.1: %s", (unsigned)port,
+                   strerror(errno));
     return text;
   }
   for (uint32_t i = 0; i < o->replicas; i++) {

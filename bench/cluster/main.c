@@ -53,7 +53,9 @@ static bool run(struct cluster *c, const struct options *o,
 }
 
 static int finish(struct cluster *c, const struct sweep *sweep, bool passed) {
-  if (!passed && c->wrong[0] == '\0') {
+  const bool stopped = !passed && c->wrong[0] == '\0';
+
+  if (stopped) {
     (void)cluster_fail(c, "interrupted");
   }
   if (passed && c->options.sweep) {
@@ -62,7 +64,8 @@ static int finish(struct cluster *c, const struct sweep *sweep, bool passed) {
     report_summary(c);
   } else {
     (void)fflush(stdout);
-    (void)fprintf(stderr, "\nhs2net-cluster: FAILED: %s\n", c->wrong);
+    (void)fprintf(stderr, "\nhs2net-cluster: %s%s\n",
+                  stopped ? "" : "FAILED: ", c->wrong);
   }
   if (c->options.keep && c->folder.path[0] != '\0') {
     (void)printf("\nkept: %s\n", c->folder.path);

@@ -245,6 +245,14 @@ static enum options_result check(struct options *o) {
   if (o->storage == REP_STORE_MEMORY || o->sweep) {
     o->kill = false;
   }
+  if (o->json != NULL) { /* better now than after the run */
+    FILE *const file = fopen(o->json, "ae");
+
+    if (file == NULL) {
+      return wrong(o->json, strerror(errno));
+    }
+    (void)fclose(file);
+  }
   return OPTIONS_RUN;
 }
 

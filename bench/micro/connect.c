@@ -7,34 +7,27 @@
 
 #define MANY 64
 
-/* The near side: dials, comes up, drops the peer, and dials again. */
+/* The near side: nodes that have never met the far one, each dials once. */
 struct dialler {
   struct crowd crowd;
   const struct micro *m;
   uint16_t port;
-  unsigned left; /* dials still to begin */
-  unsigned ups;
-  uint64_t epoch[MANY];
-  hs2n_time start[MANY];
-  bool up[MANY];
+  size_t begun;
+  size_t ups;
+  hs2n_time start[PEERS_MAX];
   struct histogram h;
 };
 
-static void dial(struct dialler *d, size_t i) {
+static void dial_next(struct dialler *d) {
+  const size_t i = d->begun;
+  struct endpoint *e = &d->crowd.e[i];
   const struct member_at members[] = {
       {.identity = d->m->ids[0], .port = d->port},
       {.identity = d->m->ids[i + 1]}};
-  struct endpoint *e = &d->crowd.e[i];
 
-  if (d->left == 0) {
-    return;
-  }
-  d->left--;
-  /* An epoch without the other ends the connection. */
-  endpoint_members(e, ++d->epoch[i], members + 1, 1);
-  must("turn", hs2n_io_turn(e->io, 0));
+  d->begun++;
   d->start[i] = hs2n_io_now();
-  endpoint_members(e, ++d->epoch[i], members, 2);
+  endpoint_members(e, 1, members, 2);
   must("turn", hs2n_io_turn(e->io, 0));
 }
 
@@ -42,77 +35,70 @@ static void on_up(struct endpoint *e) {
   struct dialler *d = e->user;
 
   histogram_record(&d->h, hs2n_io_now() - d->start[e->index]);
-  d->up[e->index] = true;
   d->ups++;
 }
 
 /* Returns the nanoseconds that all n took. */
-static uint64_t run_near(struct dialler *d, size_t at_once, unsigned n) {
+static uint64_t run_near(struct dialler *d, size_t at_once, size_t n) {
   const hs2n_time start = hs2n_io_now();
 
-  d->left = n;
-  for (size_t i = 0; i < at_once; i++) {
-    dial(d, i);
-  }
   while (d->ups < n) {
-    crowd_turn(&d->crowd);
-    for (size_t i = 0; i < at_once; i++) {
-      if (d->up[i]) {
-        d->up[i] = false;
-        dial(d, i);
-      }
+    while (d->begun < n && d->begun < d->ups + at_once) {
+      dial_next(d);
     }
+    crowd_turn(&d->crowd);
   }
   return hs2n_io_now() - start;
 }
 
-static void run_far(const struct micro *m, const struct pair *p, size_t at_once,
-                    unsigned n) {
-  struct member_at members[MANY + 1];
+static void run_far(const struct micro *m, const struct pair *p, size_t n) {
+  struct member_at *members = calloc(n + 1, sizeof(*members));
   struct endpoint e;
 
+  must_system("calloc", members != NULL);
   endpoint_open(&e, (struct endpoint_config){.identity = m->ids[0],
-                                             .peers_max = MANY + 1});
-  for (size_t i = 0; i <= at_once; i++) {
+                                             .peers_max = (uint32_t)n + 1});
+  for (size_t i = 0; i <= n; i++) {
     members[i] = (struct member_at){.identity = m->ids[i]};
   }
-  endpoint_members(&e, 1, members, at_once + 1);
+  endpoint_members(&e, 1, members, n + 1);
   atomic_store(&p->shared->ports[0], endpoint_port(&e));
   pair_meet(p);
-  while (atomic_load(&p->shared->numbers[0]) < n) {
-    must("turn", hs2n_io_turn(e.io, HS2N_MS(10)));
-  }
+  endpoint_until_up(&e, (unsigned)n);
+  atomic_store(&p->shared->numbers[0], 1);
   endpoint_close(&e);
+  free(members);
 }
 
 static uint64_t measure(const struct micro *m, struct dialler *d,
-                        size_t at_once, unsigned n) {
+                        size_t at_once, size_t n) {
   struct pair p;
   uint64_t ns;
 
   pair_fork(&p);
   if (p.far) {
-    run_far(m, &p, at_once, n);
+    run_far(m, &p, n);
     pair_end(&p);
   }
   d->m = m;
-  crowd_open(&d->crowd, at_once, m->ids + 1,
-             (struct endpoint_config){.spin_us = 0});
-  for (size_t i = 0; i < at_once; i++) {
+  crowd_open(&d->crowd, n, m->ids + 1, (struct endpoint_config){.spin_us = 0});
+  for (size_t i = 0; i < n; i++) {
     d->crowd.e[i].user = d;
     d->crowd.e[i].on_up = on_up;
   }
   pair_meet(&p);
   d->port = (uint16_t)atomic_load(&p.shared->ports[0]);
   ns = run_near(d, at_once, n);
-  atomic_store(&p.shared->numbers[0], n);
+  while (atomic_load(&p.shared->numbers[0]) == 0) {
+    crowd_turn(&d->crowd);
+  }
   crowd_close(&d->crowd);
   pair_end(&p);
   return ns;
 }
 
 void bench_connect(struct micro *m) {
-  const unsigned n = m->quick ? 200 : 2000;
+  const size_t n = m->quick ? 200 : peers_possible();
   struct dialler *d = calloc(1, sizeof(*d));
   uint64_t ns;
 
@@ -122,7 +108,7 @@ void bench_connect(struct micro *m) {
             (double)histogram_percentile(&d->h, 0.5) / 1e3);
   micro_add(m, "dial to UP, one at a time: p99", "us",
             (double)histogram_percentile(&d->h, 0.99) / 1e3);
-  *d = (struct dialler){.left = 0};
+  *d = (struct dialler){.begun = 0};
   ns = measure(m, d, MANY, n);
   micro_add(m, "dial to UP, 64 at a time", "connections/s",
             (double)n / (double)ns * 1e9);

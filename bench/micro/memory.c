@@ -5,7 +5,6 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* An hs2n_mem that counts. */
@@ -57,19 +56,6 @@ static uint64_t rss_bytes(void) {
 }
 
 /* ---- idle connections --------------------------------------------------- */
-
-/* Four descriptors each, and some to spare. */
-static size_t peers_possible(void) {
-  struct rlimit limit;
-
-  getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  (void)setrlimit(RLIMIT_NOFILE, &limit);
-  if (limit.rlim_cur / 4 < PEERS_MAX + 10) {
-    return limit.rlim_cur / 4 - 10;
-  }
-  return PEERS_MAX;
-}
 
 static void be_dialled(const struct micro *m, const struct pair *p, size_t n) {
   struct crowd c;

@@ -64,6 +64,9 @@ void pair_end(struct pair *p);
 /* Nanoseconds of CPU that this process has used. */
 uint64_t cpu_ns(void);
 
+/* How many nodes one process may have, by its limit of descriptors. */
+size_t peers_possible(void);
+
 /* Calls of malloc and its like in this process so far. */
 uint64_t allocation_count(void);
 

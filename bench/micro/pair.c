@@ -82,3 +82,16 @@ uint64_t cpu_ns(void) {
   getrusage(RUSAGE_SELF, &usage);
   return ns_of(usage.ru_utime) + ns_of(usage.ru_stime);
 }
+
+/* Four descriptors each, and some to spare. */
+size_t peers_possible(void) {
+  struct rlimit limit;
+
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur / 4 < PEERS_MAX + 10) {
+    return limit.rlim_cur / 4 - 10;
+  }
+  return PEERS_MAX;
+}

@@ -349,6 +349,17 @@ static int settle_store(struct process *p) {
   return 0;
 }
 
+/* What the core has put off in favour of its vote.  When the vote waits for a
+ * disk, this goes first: commits do not wait for it. */
+static void settle_core(struct process *p) {
+  if (rep_core_deadline(p->core) == 0) {
+    rep_core_tick(p->core, hs2n_io_now());
+  }
+  if (rep_port_wants_write(&p->port)) {
+    rep_port_write(&p->port);
+  }
+}
+
 /* Takes in and sends until nothing more was sent: a vote that completes a
  * quorum at home makes a proposal, which makes another vote. */
 static int turn_core(struct process *p) {
@@ -359,6 +370,9 @@ static int turn_core(struct process *p) {
       return 1;
     }
     sends = p->net.sends;
+    if (p->setup->storage == REP_STORE_FSYNC) {
+      settle_core(p);
+    }
     if (settle_store(p) != 0) {
       return 1;
     }
@@ -425,11 +439,11 @@ static int run(struct process *p) {
   }
   while (!terminated && !p->port.ended) {
     wait_for_work(p, fds);
-    if (fds[0].revents != 0 && turn_core(p) != 0) {
-      return 1;
-    }
     if ((fds[1].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
       rep_port_read(&p->port, p->core, hs2n_io_now());
+    }
+    if (fds[0].revents != 0 && turn_core(p) != 0) {
+      return 1;
     }
     if (do_due(p) != 0) {
       return 1;

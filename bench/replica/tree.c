@@ -57,14 +57,10 @@ bool rep_tree_knows(const struct rep_tree *tree, const struct rep_hash *hash) {
 
 uint64_t rep_tree_height(const struct rep_tree *tree,
                          const struct rep_hash *hash) {
-  const struct rep_node *node;
+  const struct rep_node *const node = rep_tree_find(tree, hash);
 
-  if (rep_tree_is_root(tree, hash)) {
-    return tree->root.height;
-  }
-  node = rep_tree_find(tree, hash);
-  assert(node != NULL);
-  return node->block->height;
+  assert(node != NULL || rep_tree_is_root(tree, hash));
+  return node != NULL ? node->block->height : tree->root.height;
 }
 
 struct rep_node *rep_tree_add(struct rep_tree *tree, struct rep_block *block) {

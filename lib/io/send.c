@@ -46,9 +46,9 @@ static struct cmsghdr *put(struct msghdr *msg, struct cmsghdr *c, int level,
   return (struct cmsghdr *)(void *)((uint8_t *)c + CMSG_SPACE(len));
 }
 
-/* Answers leave by the address that was spoken to, which matters on a host
- * with several.  IPv4 options also rule v4-mapped datagrams of an IPv6
- * socket. */
+/* Answers leave by the address that was spoken to, which matters on a wildcard
+ * socket of a host with several.  IPv4 options also rule v4-mapped datagrams of
+ * an IPv6 socket. */
 static struct cmsghdr *put_source(struct msghdr *msg, struct cmsghdr *c,
                                   const struct hs2n_addr *local) {
   if (local->family == HS2N_FAMILY_IPV4) {
@@ -64,6 +64,7 @@ static struct cmsghdr *put_source(struct msghdr *msg, struct cmsghdr *c,
 }
 
 static void put_control(struct msghdr *msg, uint8_t *control,
+                        const struct hs2ni_socket *socket,
                         const struct hs2n_tx *tx, size_t segment_len) {
   struct cmsghdr *c = (struct cmsghdr *)(void *)control;
   const bool ipv4 = tx->remote.family == HS2N_FAMILY_IPV4;
@@ -81,6 +82,7 @@ static void put_control(struct msghdr *msg, uint8_t *control,
             ipv4 ? IP_TOS : IPV6_TCLASS, &ecn, sizeof(ecn));
   }
   if (tx->local.family == tx->remote.family &&
+      hs2ni_addr_ip_is_any(&socket->local) &&
       !hs2ni_addr_ip_is_any(&tx->local)) {
     put_source(msg, c, &tx->local);
   }
@@ -112,7 +114,7 @@ static void fill_message(struct hs2ni_sender *s,
   s->iovs[n].iov_len = len;
   msg->msg_namelen =
       hs2ni_addr_to_socket(&tx->remote, socket->family, &s->names[n]);
-  put_control(msg, s->control[n], tx,
+  put_control(msg, s->control[n], socket, tx,
               len > tx->segment_len ? tx->segment_len : 0);
 }
 

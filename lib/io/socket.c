@@ -41,19 +41,20 @@ static void try_set(int fd, int level, int name, int value) {
 }
 
 /* A dual-stack socket takes the IPv4 options too, for its IPv4 datagrams.
- * PROBE: set DF and don't cut at the kernel's idea of the path's MTU, since
- * QUIC finds the MTU itself (RFC 9000, 14.3). */
-static void set_options(const struct hs2ni_socket *s) {
+ * Which local address a datagram came to is news on a wildcard alone.  PROBE:
+ * set DF and don't cut at the kernel's idea of the path's MTU, since QUIC finds
+ * the MTU itself (RFC 9000, 14.3). */
+static void set_options(const struct hs2ni_socket *s, bool wildcard) {
   const int fd = s->fd;
 
   try_set(fd, IPPROTO_IP, IP_RECVTOS, 1);
   try_set(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
   if (s->family == AF_INET6) {
     try_set(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
-    try_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
+    try_set(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, wildcard);
     try_set(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
   } else {
-    try_set(fd, IPPROTO_IP, IP_PKTINFO, 1);
+    try_set(fd, IPPROTO_IP, IP_PKTINFO, wildcard);
   }
   try_set(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
 }
@@ -117,7 +118,7 @@ static int open_family(struct hs2ni_socket *s,
   if (s->family == AF_INET6 && set(s->fd, IPPROTO_IPV6, IPV6_V6ONLY, 0) != 0) {
     return fail(s);
   }
-  set_options(s);
+  set_options(s, hs2ni_addr_ip_is_any(listen));
   set_buffers(s, config);
   len = hs2ni_addr_to_socket(listen, s->family, &bound);
   if (bind(s->fd, &bound.any, len) != 0) {

@@ -45,9 +45,11 @@ struct hs2ni_close {
   struct hs2n_key key; /* WRONG_KEY found here: what the peer showed instead */
 };
 
-/* Bytes to put into the next packet.  With stream HS2NI_DATAGRAM the parts
- * are one unreliable datagram (RFC 9221): all of it goes into one packet, it
- * may get lost, and its bytes are free once sent has been called. */
+/* Bytes to put into the next packet.  What waits together belongs into one
+ * chunk: each chunk is remembered by itself until it is acked, and a stream of
+ * which 8,000 get lost at once ends its connection.  With stream HS2NI_DATAGRAM
+ * the parts are one unreliable datagram (RFC 9221): all of it goes into one
+ * packet, it may get lost, and its bytes are free once sent has been called. */
 #define HS2NI_CHUNK_PARTS 16
 #define HS2NI_DATAGRAM UINT64_MAX
 struct hs2ni_chunk {

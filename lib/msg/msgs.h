@@ -40,6 +40,8 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs);
 
 /* ---- channels ---------------------------------------------------------- */
 
+/* Returns HS2N_OK, HS2N_ERR_NO_MEMORY, or HS2N_ERR_FULL when there are
+ * limits.peers_max channels already. */
 HS2N_MUST_CHECK int hs2ni_chan_new(struct hs2ni_chan **out,
                                    struct hs2ni_msgs *msgs,
                                    struct hs2n_peer peer);

@@ -234,8 +234,9 @@ void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset) {
 bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
   struct hs2ni_list_node *n = lane->msgs.head;
 
-  if (seq > lane->sent_high) {
-    return false;
+  if (seq > lane->sent_high ||
+      (lane->next != NULL && lane->next->seq != 0 && lane->next->seq < seq)) {
+    return false; /* it has not come, or not come again since the last BUSY */
   }
   while (n != NULL && msg_of(n)->seq != 0 && msg_of(n)->seq < seq) {
     n = n->next;

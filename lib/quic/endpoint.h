@@ -137,13 +137,15 @@ struct hs2ni_quic_tomb {
 /* What mtu.c watches. */
 struct hs2ni_quic_mtu {
   hs2n_time began;       /* of the period in which is counted */
-  hs2n_time progress;    /* last ack of stream bytes, or first packet */
+  hs2n_time progress;    /* last ack of anything, or first packet */
+  uint64_t in_flight;    /* after the last look or burst */
   uint64_t acked;        /* bytes in this period */
   uint64_t lost_packets; /* in all, at its beginning */
   uint64_t lost_bytes;
   hs2n_time small_until; /* packets have at most 1,200 bytes */
   hs2n_time small_for;
-  bool quiet; /* not even one large packet was in flight at the last look */
+  bool probing; /* small packets only to see whether they get through */
+  bool quiet;   /* not even one large packet was in flight at the last look */
 };
 
 struct hs2ni_quic_conn {

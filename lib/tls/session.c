@@ -151,6 +151,9 @@ int hs2ni_tls_session_verify(int good, WOLFSSL_X509_STORE_CTX *store) {
     hs2ni_tls_session_refuse(s, HS2NI_ALERT_BAD_CERTIFICATE);
     return 0;
   }
+  /* These bytes are wolfSSL's and go with this call. */
+  s->peer.body = (struct hs2n_span){NULL, 0};
+  s->peer.signature = NULL;
   s->peer_seen = true;
   return 1;
 }

@@ -1,4 +1,4 @@
-/* session: the inside of tls.h, shared by its three files and the glue. */
+/* session: the inside of tls.h, shared by its files and the glue. */
 #ifndef HS2NI_TLS_SESSION_H
 #define HS2NI_TLS_SESSION_H
 
@@ -53,7 +53,7 @@ struct hs2ni_tls_session {
   bool params_taken;     /* ngtcp2 has the peer's transport parameters */
   struct hs2ni_tls_flight flights[2]; /* Initial, Handshake */
   bool peer_seen;                     /* peer is filled in */
-  struct hs2ni_certificate peer;      /* its spans are not kept */
+  struct hs2ni_certificate peer;      /* without its bytes */
 };
 
 /* Ends the handshake with an alert of our own, unless one was sent already,

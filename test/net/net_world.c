@@ -105,6 +105,7 @@ static void on_done(void *self, struct hs2n_tag tag,
   (void)tag;
   if (done->outcome == HS2N_DONE_ACKED) {
     atomic_fetch_add(&r->acked, 1);
+    atomic_fetch_add(&r->ackers, (unsigned)done->acked_count);
   } else {
     atomic_fetch_add(&r->ended_otherwise, 1);
   }

@@ -34,6 +34,7 @@ struct net_replica {
   atomic_uint received;
   atomic_uint wrong; /* bodies that are not what was sent, or out of order */
   atomic_uint acked;
+  atomic_uint ackers; /* peers that completions named, in sum */
   atomic_uint ended_otherwise;
   atomic_uint ups;
   atomic_uint downs;

@@ -113,7 +113,6 @@ static void spinning_threads_serve_posts_and_datagrams(void) {
   broadcast_from_other_threads(20);
 }
 
-/* covers: D01 */
 static void threads_start_and_end_in_the_middle_of_traffic(void) {
   for (unsigned round = 0; round < 20; round++) {
     static struct job job;

@@ -358,7 +358,6 @@ static void a_thread_echoes_until_it_is_stopped(void) {
   io_world_close(&w);
 }
 
-/* covers: D01 */
 static void start_and_free_200_times(void) {
   for (unsigned i = 0; i < 200; i++) {
     struct io_world w;

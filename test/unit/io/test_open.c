@@ -103,7 +103,6 @@ static int try_new(const struct hs2n_io_config *config,
   return rc;
 }
 
-/* covers: H40 */
 static void a_bad_field_is_named(void) {
   struct hs2n_io_config config = world_config(HS2N_FAMILY_IPV6);
   const char *field = "";
@@ -326,7 +325,6 @@ static uint32_t sysctl_max(const char *path) {
   return (uint32_t)strtoul(text, NULL, 10);
 }
 
-/* covers: X23 */
 static void a_small_buffer_is_warned_of_with_the_remedy(void) {
   struct hs2n_io_config config = world_config(HS2N_FAMILY_IPV6);
   const uint32_t rmem = sysctl_max("/proc/sys/net/core/rmem_max");

@@ -293,6 +293,39 @@ static void a_crowded_lane_refuses(void) {
   raw_fini(&r);
 }
 
+/* Both the crowd and the application may be the reason, one after the other:
+ * the peer's answer to the first is not taken for that to the second. */
+static void of_two_refusals_the_later_one_counts(void) {
+  struct hs2n_limits limits;
+  struct raw r;
+  struct bytes b = {0};
+
+  hs2n_limits_default(&limits);
+  limits.tx_queue_msgs_max = 16;
+  raw_init(&r, &limits);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  for (uint64_t seq = 1; seq <= 17; seq++) {
+    bytes_msg(&b, seq, 1, 0);
+  }
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 1);
+  CHECK_EQ(raw_fetch(&r, HS2N_BUSY), 2);
+  CHECK_EQ(r.chan->rx.nacks_pending.count, 2);
+  b.len = 0;
+  bytes_msg(&b, 17, 1, 0); /* the answer to the crowd */
+  bytes_msg(&b, 18, 1, 0);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 0);
+  b.len = 0;
+  bytes_msg(&b, 2, 1, 0);
+  bytes_msg(&b, 3, 1, 0);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 2);
+  CHECK_EQ(raw_fetch(&r, HS2N_ACCEPT), 3);
+  raw_fini(&r);
+}
+
 static void a_lane_waits_while_too_many_are_to_be_judged(void) {
   struct hs2n_limits limits;
   struct raw r;
@@ -464,6 +497,82 @@ static struct hs2n_tag send_large(struct raw *r) {
   return tag;
 }
 
+/* A peer that refuses what was not written again yet lies: believing it
+ * would leave out the messages before. */
+static void busy_for_what_is_yet_to_come_is_a_breach(void) {
+  const struct hs2ni_record nack = {
+      .kind = HS2NI_RECORD_NACK, .lane = 1, .code = HS2N_REASON_APP_BUSY};
+  const uint64_t seqs[] = {4, 2, 3};
+  struct raw r;
+  struct bytes b = {0};
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  for (int i = 0; i < 3; i++) {
+    const struct hs2ni_target target = {.chan = r.chan, .weight = 1};
+    const struct hs2n_msg msg = {.type = 1};
+
+    CHECK_EQ(hs2ni_msgs_send(r.msgs, &target, 1, &msg, NULL), HS2N_OK);
+  }
+  CHECK(raw_drain(&r) > 0);
+  bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  for (int i = 0; i < 3; i++) {
+    struct hs2ni_record busy = nack;
+
+    busy.seq = seqs[i];
+    b.len = 0;
+    bytes_record(&b, &busy);
+    CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false),
+             seqs[i] == 2 ? HS2N_REASON_NONE : HS2N_REASON_PROTOCOL);
+  }
+  raw_fini(&r);
+}
+
+static void there_are_no_more_channels_than_peers(void) {
+  struct hs2n_limits limits;
+  struct raw r;
+  struct hs2ni_chan *chan;
+
+  hs2n_limits_default(&limits);
+  limits.peers_max = 1;
+  raw_init(&r, &limits);
+  CHECK_EQ(hs2ni_chan_new(&chan, r.msgs, (struct hs2n_peer){2}), HS2N_ERR_FULL);
+  raw_fini(&r);
+}
+
+static uint64_t first_seq(const struct hs2ni_tx_lane *lane) {
+  return HS2NI_CONTAINER(lane->msgs.head, struct hs2ni_tx_msg, node)->seq;
+}
+
+/* The message that the peer waits for ends after it was offered to the link
+ * and before any of it was taken: the next one has its number. */
+static void the_number_asked_for_comes_whoever_has_it(void) {
+  struct raw r;
+  struct hs2ni_chunk chunk;
+  struct hs2n_tag tags[2];
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  for (int i = 0; i < 2; i++) {
+    const struct hs2ni_target target = {.chan = r.chan, .weight = 1};
+    const struct hs2n_msg msg = {.type = 1, .flags = HS2N_MSG_ACK};
+
+    CHECK_EQ(hs2ni_msgs_send(r.msgs, &target, 1, &msg, &tags[i]), HS2N_OK);
+  }
+  CHECK(raw_drain(&r) > 0);
+  give_nack(&r, 1, 1, HS2N_REASON_APP_BUSY);
+  r.env.now = hs2ni_msgs_deadline(r.msgs);
+  hs2ni_msgs_tick(r.msgs);
+  CHECK(hs2ni_chan_next(r.chan, &chunk));
+  hs2ni_chan_sent(r.chan, chunk.stream, 0, false);
+  CHECK_EQ(hs2ni_msgs_cancel(r.msgs, tags[0]), HS2N_OK);
+  CHECK_EQ(first_seq(&r.chan->tx[1]), 2);
+  CHECK(raw_drain(&r) > 0);
+  CHECK_EQ(first_seq(&r.chan->tx[1]), 1);
+  raw_fini(&r);
+}
+
 /* After BUSY the next message takes the number of one that has ended, but
  * not while that one's body is still on its way under it. */
 static void a_number_has_one_body_at_a_time(void) {
@@ -491,7 +600,7 @@ static void a_number_has_one_body_at_a_time(void) {
       HS2NI_CONTAINER(lane->bodies.head, struct hs2ni_tx_body, node)->stream);
   CHECK_EQ(lane->bodies.count, 0);
   CHECK(raw_drain(&r) > 70000);
-  CHECK_EQ(HS2NI_CONTAINER(lane->msgs.head, struct hs2ni_tx_msg, node)->seq, 1);
+  CHECK_EQ(first_seq(lane), 1);
   raw_fini(&r);
 }
 
@@ -530,6 +639,10 @@ int main(void) {
   RUN(a_peer_whose_transport_acks_nothing_is_left_waiting);
   RUN(a_peer_that_ignores_what_we_declared_is_sent_away);
   RUN(many_small_bodies_held_stop_delivery);
+  RUN(busy_for_what_is_yet_to_come_is_a_breach);
+  RUN(there_are_no_more_channels_than_peers);
+  RUN(of_two_refusals_the_later_one_counts);
+  RUN(the_number_asked_for_comes_whoever_has_it);
   RUN(a_number_has_one_body_at_a_time);
   RUN(a_channel_may_go_before_the_verdict);
   return tap_done();

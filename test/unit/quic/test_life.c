@@ -3,6 +3,8 @@
 #include "tap.h"
 #include "world.h"
 
+#include <stdlib.h>
+
 static bool connected(struct world *w, struct world_conn **a,
                       struct world_conn **b) {
   return world_start_all(w) && world_connect(w, 0, 1, a, b);
@@ -195,7 +197,6 @@ static void a_refusal_by_the_user_reaches_the_dialler(void) {
 
 /* ---- time --------------------------------------------------------------- */
 
-/* covers: N08 */
 static void a_dial_into_a_black_hole_ends_in_time(void) {
   static struct world w;
   struct world_conn *a;
@@ -217,6 +218,37 @@ static void a_dial_into_a_black_hole_ends_in_time(void) {
   CHECK(w.now - began >= HS2N_MS(4500) && w.now - began <= HS2N_MS(5500));
   world_run(&w, HS2N_S(4));
   CHECK_EQ(w.nodes[0].te.mem.live_bytes, before);
+  world_fini(&w);
+}
+
+/* covers: N08 */
+static void ten_thousand_dials_into_a_black_hole_leak_nothing(void) {
+  static struct world w;
+  struct world_node *n = &w.nodes[0];
+  unsigned ended = 0;
+  int64_t before;
+
+  world_init(&w, 2, 135);
+  w.filter = drop_all;
+  REQUIRE(world_start_all(&w));
+  before = n->te.mem.live_bytes;
+  for (unsigned i = 0; i < 10000; i += WORLD_CONNS_MAX) {
+    for (unsigned k = 0; k < WORLD_CONNS_MAX; k++) {
+      REQUIRE(world_dial(&w, 0, 1) != NULL);
+    }
+    world_run(&w, HS2N_MS(4500));
+    CHECK(!n->conns[0]->closed);
+    world_run(&w, HS2N_S(1));
+    while (n->conns_n > 0) {
+      struct world_conn *c = n->conns[--n->conns_n];
+
+      ended += c->closed && c->why.reason == HS2N_REASON_HANDSHAKE_TIMEOUT;
+      free(c);
+    }
+  }
+  world_run(&w, HS2N_S(4));
+  CHECK(ended >= 10000);
+  CHECK_EQ(n->te.mem.live_bytes, before);
   world_fini(&w);
 }
 
@@ -325,7 +357,6 @@ static void a_connection_survives_a_blackout_shorter_than_idle(void) {
   world_fini(&w);
 }
 
-/* covers: H56 */
 static void handshakes_succeed_with_30_percent_loss(void) {
   unsigned up = 0;
 
@@ -504,7 +535,6 @@ static void every_failing_allocation_is_survived(void) {
   }
 }
 
-/* covers: D01 */
 static void endpoints_come_and_go_a_thousand_times(void) {
   static struct world w;
 
@@ -583,6 +613,7 @@ int main(void) {
   RUN(a_tls_alert_is_told_and_frees_at_once);
   RUN(a_refusal_by_the_user_reaches_the_dialler);
   RUN(a_dial_into_a_black_hole_ends_in_time);
+  RUN(ten_thousand_dials_into_a_black_hole_leak_nothing);
   RUN(a_half_open_handshake_is_freed);
   RUN(a_silent_peer_is_given_up_after_the_idle_time);
   RUN(an_idle_connection_stays_up_for_an_hour);

@@ -318,6 +318,7 @@ static void a_flood_does_not_shut_out_a_known_address(void) {
   struct world_conn *a;
   struct world_conn *b;
   unsigned next = 0;
+  int64_t before;
 
   w.nodes[1].te.env.limits.half_open_free_max = 4;
   REQUIRE(world_start_all(&w) && catch_initials(&w, n, 500));
@@ -325,11 +326,13 @@ static void a_flood_does_not_shut_out_a_known_address(void) {
   a->conn->ops->conn_close(a->conn, HS2N_REASON_SHUTDOWN);
   a->conn = NULL;
   world_run(&w, HS2N_MS(10));
+  before = w.nodes[1].te.mem.live_bytes;
   for (unsigned i = 0; i < 400; i++) {
     inject(&w, next++, n->caught[i].bytes, n->caught[i].len);
   }
   world_run(&w, HS2N_MS(2));
   CHECK(w.nodes[1].te.env.stats.stateless_limited > 300);
+  CHECK(w.nodes[1].te.mem.live_bytes - before < 5 * 96 * 1024);
   CHECK(honest(&w));
   world_fini(&w);
   free(n);

@@ -116,7 +116,7 @@ static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
   s->offset += bytes.len;
   s->fin = fin;
   c->received += bytes.len;
-  if (c->node->no_credit) {
+  if (c->node->no_credit || c->node->explicit_credit) {
     c->uncredited += bytes.len;
   } else {
     c->conn->ops->credit(c->conn, stream, bytes.len);

@@ -83,6 +83,7 @@ struct world_node {
   enum hs2n_congestion congestion;
   enum hs2n_reason accept; /* what on_accept answers */
   bool no_credit;          /* keeps all credit back */
+  bool explicit_credit;    /* the test gives it, not on_data */
   struct world_conn *conns[WORLD_CONNS_MAX];
   size_t conns_n;
   uint64_t bytes_out;

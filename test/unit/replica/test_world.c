@@ -127,6 +127,46 @@ static void catches_up_over_many_blocks(void) {
   world_fini(&w);
 }
 
+/* covers: P01 */
+static void fetches_10000_blocks_past_a_liar(void) {
+  struct rep_core_info info;
+
+  world_init(&w, 7, 8);
+  w.config.tree_blocks_max = 64; /* from the restart on */
+  w.liar = 0;
+  world_crash(&w, 6);
+  for (int i = 0; i < 10000 && w.height < 10000 && w.broken == NULL; i++) {
+    world_submit(&w);
+    world_run(&w, HS2N_MS(100));
+  }
+  CHECK(w.height >= 10000);
+  CHECK(finishes());
+  rep_core_info(w.replicas[6].core, &info);
+  CHECK(info.counters.sync_blocks >= 10000);
+  CHECK(w.false_answers > 0);
+  world_fini(&w);
+}
+
+/* covers: H67 */
+static void a_view_costs_2_messages_a_replica(void) {
+  for (uint32_t n = 4; n <= 7; n += 3) {
+    struct rep_core_info before;
+    struct rep_core_info after;
+    uint64_t messages;
+
+    world_init(&w, n, 1);
+    w.net.delay_min = w.net.delay_max; /* no proposal overtakes another */
+    work(HS2N_MS(100), HS2N_MS(1));
+    rep_core_info(w.replicas[0].core, &before);
+    messages = w.messages;
+    work(HS2N_S(1), HS2N_MS(1));
+    rep_core_info(w.replicas[0].core, &after);
+    CHECK(w.messages - messages <=
+          (after.view - before.view + 1) * 2 * (n - 1));
+    world_fini(&w);
+  }
+}
+
 static void survives_losing_everybody(void) {
   world_init(&w, 4, 7);
   for (int round = 0; round < 5; round++) {
@@ -245,6 +285,8 @@ int main(int argc, char **argv) {
   RUN(survives_a_dead_leader);
   RUN(stops_without_a_quorum);
   RUN(catches_up_over_many_blocks);
+  RUN(fetches_10000_blocks_past_a_liar);
+  RUN(a_view_costs_2_messages_a_replica);
   RUN(survives_losing_everybody);
   RUN(equivocation_alone_is_harmless);
   RUN(survives_faults_of_4);

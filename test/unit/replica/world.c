@@ -37,6 +37,23 @@ static void check_vote(struct world_replica *r, struct hs2n_span body) {
 
 /* ---- the environment of a core ------------------------------------------ */
 
+/* One bit of what was asked for is another. */
+static void answer_falsely(struct world_replica *r, uint32_t to,
+                           const struct rep_bytes *body) {
+  const size_t head = 8 + 1 + 4; /* an answer without a block ends here */
+  struct rep_bytes *const copy = rep_bytes_copy(rep_bytes_span(body));
+  uint64_t at;
+
+  if (copy->len > head) {
+    at = head + world_random(r->world, copy->len - head);
+    copy->data[at] =
+        (uint8_t)(copy->data[at] ^ 1u << world_random(r->world, 8));
+    r->world->false_answers++;
+  }
+  world_transmit(r->world, r->me, to, REP_SYNC_RESPONSE, copy);
+  rep_bytes_unref(copy);
+}
+
 static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
                      struct rep_bytes *body) {
   struct world_replica *const r = self;
@@ -45,6 +62,10 @@ static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
   assert(to != r->me);
   if (kind == REP_VOTE) {
     check_vote(r, rep_bytes_span(body));
+  }
+  if ((int32_t)r->me == r->world->liar && kind == REP_SYNC_RESPONSE) {
+    answer_falsely(r, to, body);
+    return;
   }
   world_transmit(r->world, r->me, to, kind, body);
 }

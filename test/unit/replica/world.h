@@ -9,8 +9,8 @@
  * Produced: loss, delay, reordering (by unequal delay), duplication,
  * partitions, crashes that lose what was not synced, restarts, slow disks, and
  * one replica that lies: it sends different blocks to different replicas,
- * votes for both, and extends old certificates where a time-out gives it the
- * excuse.
+ * votes for both, extends old certificates where a time-out gives it the
+ * excuse, and damages the blocks that others ask it for.
  *
  * A run is a function of its seed. */
 #ifndef WORLD_H
@@ -92,6 +92,8 @@ struct world {
   uint32_t txs_submitted;
   uint8_t tx_replicas[WORLD_TXS_MAX]; /* replicas that executed it */
   uint64_t equivocations;
+  uint64_t false_answers;                      /* to requests for blocks */
+  uint64_t messages;                           /* given to the network */
   struct rep_cert *old_certs[WORLD_OLD_CERTS]; /* that the liar has seen */
   uint64_t old_heights[WORLD_OLD_CERTS];       /* of their blocks */
   const char *broken; /* the first invariant that broke, or NULL */

@@ -75,6 +75,7 @@ void world_transmit(struct world *w, uint32_t from, uint32_t to,
                     enum rep_kind kind, struct rep_bytes *body) {
   uint32_t copies = 1;
 
+  w->messages++;
   if (w->group[from] != w->group[to] ||
       world_random(w, 100) < w->net.loss_percent) {
     return;

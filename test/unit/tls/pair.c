@@ -460,3 +460,29 @@ void pair_send(struct pair *p, struct end *from, size_t n) {
   }
   pair_run(p);
 }
+
+size_t pair_packet(struct pair *p, struct end *from, uint8_t packet[1500]) {
+  static uint8_t bytes[1000];
+  const ngtcp2_vec vec = {bytes, sizeof(bytes)};
+  ngtcp2_path_storage ps;
+  ngtcp2_pkt_info info;
+  ngtcp2_ssize taken = 0;
+  ngtcp2_ssize len;
+  int64_t stream;
+
+  CHECK_EQ(ngtcp2_conn_open_uni_stream(from->conn, &stream, NULL), 0);
+  ngtcp2_path_storage_zero(&ps);
+  len = ngtcp2_conn_writev_stream(from->conn, &ps.path, &info, packet, 1452,
+                                  &taken, NGTCP2_WRITE_STREAM_FLAG_NONE, stream,
+                                  &vec, 1, p->now);
+  CHECK(len > 0 && taken > 0);
+  return len > 0 ? (size_t)len : 0;
+}
+
+void pair_deliver(struct pair *p, struct end *to, const uint8_t *packet,
+                  size_t len) {
+  const ngtcp2_path path = path_of(p, to);
+  const ngtcp2_pkt_info info = {0};
+
+  to->error = ngtcp2_conn_read_pkt(to->conn, &path, &info, packet, len, p->now);
+}

@@ -67,4 +67,10 @@ void pair_fini(struct pair *p);
  * carries them. */
 void pair_send(struct pair *p, struct end *from, size_t n);
 
+/* One packet with the beginning of a stream, not carried anywhere. */
+size_t pair_packet(struct pair *p, struct end *from, uint8_t packet[1500]);
+/* Hands it to an end. */
+void pair_deliver(struct pair *p, struct end *to, const uint8_t *packet,
+                  size_t len);
+
 #endif /* TEST_PAIR_H */

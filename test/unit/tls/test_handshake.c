@@ -2,6 +2,7 @@
 #include "pair.h"
 
 #include "tap.h"
+#include "tls/identity.h"
 
 static void check_up(const struct pair *p) {
   const struct hs2n_key a = hs2n_identity_key(p->client.identity);
@@ -140,6 +141,27 @@ static void keys_are_updated_without_the_session(void) {
   pair_fini(&p);
 }
 
+/* The connection ends, with all that it held. */
+static void a_key_update_without_memory_does_no_harm(void) {
+  bool all_served = false;
+
+  for (uint64_t n = 1; !all_served && n < 100; n++) {
+    struct pair p;
+
+    pair_connect(&p, 17);
+    p.client.mem.fail_at = p.client.mem.requests + n;
+    for (int i = 0; i < 2 && p.client.error == 0; i++) {
+      p.now += HS2N_S(3);
+      p.client.error = ngtcp2_conn_initiate_key_update(p.client.conn, p.now);
+      pair_send(&p, &p.client, 5000);
+    }
+    all_served = p.client.mem.requests < p.client.mem.fail_at;
+    CHECK_EQ(p.client.error == 0, all_served);
+    pair_fini(&p);
+  }
+  CHECK(all_served);
+}
+
 static void packets_take_no_memory(void) {
   struct pair p;
   uint64_t client;
@@ -173,6 +195,63 @@ static void a_session_takes_little(void) {
   pair_hang_up(&p);
   CHECK_EQ(p.server.mem.live_bytes, before);
   pair_fini(&p);
+}
+
+/* Secrets to look for in what a client gives back. */
+static struct {
+  uint8_t bytes[8][HS2N_KEY_LEN];
+  size_t count;
+  bool seen;
+} secrets;
+
+static void keep_secret(const uint8_t *bytes) {
+  if (bytes != NULL && secrets.count < 8) {
+    memcpy(secrets.bytes[secrets.count++], bytes, HS2N_KEY_LEN);
+  }
+}
+
+static int keep_secrets(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL level,
+                        const uint8_t *rx, const uint8_t *tx, size_t len) {
+  keep_secret(rx);
+  keep_secret(tx);
+  return hs2ni_tls_quic_method()->set_encryption_secrets(ssl, level, rx, tx,
+                                                         len);
+}
+
+static void look_for_secrets(void *user_data, void *ptr, size_t len) {
+  const uint8_t *p = ptr;
+
+  for (size_t i = 0; p != NULL && i + HS2N_KEY_LEN <= len; i++) {
+    for (size_t k = 0; k < secrets.count; k++) {
+      secrets.seen =
+          secrets.seen || memcmp(p + i, secrets.bytes[k], HS2N_KEY_LEN) == 0;
+    }
+  }
+  test_mem_release(user_data, ptr, len);
+}
+
+static void watch_secrets(struct end *e) {
+  static WOLFSSL_QUIC_METHOD method;
+
+  method = *hs2ni_tls_quic_method();
+  method.set_encryption_secrets = keep_secrets;
+  (void)wolfSSL_set_quic_method(e->session->ssl, &method);
+}
+
+static void nothing_given_back_holds_a_secret(void) {
+  struct pair p;
+
+  pair_init(&p, 16);
+  keep_secret(hs2ni_identity_seed(p.client.identity));
+  p.client.mem.mem.release = look_for_secrets;
+  p.client.bend = watch_secrets;
+  REQUIRE(pair_contexts(&p) == HS2N_OK);
+  CHECK_EQ(pair_dial(&p), HS2N_OK);
+  pair_run(&p);
+  check_up(&p);
+  CHECK_EQ(secrets.count, 5); /* the seed, and two levels both ways */
+  pair_fini(&p);
+  CHECK(!secrets.seen);
 }
 
 static void a_run_is_a_function_of_its_seeds(void) {
@@ -293,8 +372,10 @@ int main(void) {
   RUN(no_packet_shows_what_is_sent);
   RUN(a_retry_is_followed);
   RUN(keys_are_updated_without_the_session);
+  RUN(a_key_update_without_memory_does_no_harm);
   RUN(packets_take_no_memory);
   RUN(a_session_takes_little);
+  RUN(nothing_given_back_holds_a_secret);
   RUN(a_run_is_a_function_of_its_seeds);
   RUN(one_node_is_client_and_server_at_once);
   RUN(no_failing_allocation_of_a_client_does_harm);

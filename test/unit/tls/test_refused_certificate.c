@@ -108,7 +108,7 @@ static void a_client_without_a_certificate_is_refused(void) {
   pair_fini(&p);
 }
 
-/* covers: H53, H60, H79, N13 */
+/* covers: H26, H53, H60, H79, N13 */
 static void a_server_with_another_key_is_refused(void) {
   struct hs2n_key expected = {{1, 2, 3}};
   struct pair p;
@@ -126,7 +126,8 @@ static void a_server_with_another_key_is_refused(void) {
 }
 
 /* One in the middle with a key of its own: the dialler notices by the key it
- * expects, and so does a server that expects one.  covers: H60 */
+ * expects, and so does a server that expects one. */
+/* covers: H60 */
 static void a_client_with_another_key_is_refused(void) {
   struct hs2n_key expected = {{1, 2, 3}};
   struct pair p;
@@ -267,7 +268,8 @@ static void only_a_missing_signer_is_forgiven(void) {
   CHECK_EQ(verdict(ASN_NO_SIGNER_E, 0, 2), 0);
 }
 
-/* Names and issuers do not matter.  covers: H54 */
+/* Names and issuers do not matter. */
+/* covers: H54 */
 static void a_certificate_with_other_names_is_accepted(void) {
   uint8_t bytes[HS2NI_CERTIFICATE_OWN];
   struct hs2n_span certificate = {bytes, 0};
@@ -283,7 +285,8 @@ static void a_certificate_with_other_names_is_accepted(void) {
   pair_fini(&p);
 }
 
-/* Signed by somebody else, as an authority would.  covers: H53, H54 */
+/* Signed by somebody else, as an authority would. */
+/* covers: H53, H54 */
 static void a_certificate_signed_by_another_is_refused(void) {
   for (int server = 0; server < 2; server++) {
     uint8_t bytes[HS2NI_CERTIFICATE_OWN];
@@ -382,8 +385,8 @@ static const char p256_key[] =
     "IYVclpz7TMP/rt/RnDwmSJKFe2jJ21AcLInitf7Cfi9Xsjbx5LK3q33u\n"
     "-----END PRIVATE KEY-----\n";
 
-/* Even where TLS would take its signature, which ours does not.
- * covers: H79 */
+/* Even where TLS would take its signature, which ours does not. */
+/* covers: H79 */
 static void a_client_with_a_p256_key_is_refused(void) {
   struct pair p;
   WOLFSSL_CTX *ctx;

@@ -46,7 +46,6 @@ void hs2ni_rx_pair_free(struct hs2ni_rx_pair *p) {
  * has open within these bounds (tx_body.c). */
 static enum hs2n_reason join(struct hs2ni_rx_lane *lane, uint64_t seq,
                              uint32_t len, struct hs2ni_rx_pair **out) {
-  const uint32_t window = hs2ni_chan_env(lane->chan)->limits.rx_window_bytes;
   struct hs2ni_rx_pair *p;
 
   if (len == 0) {
@@ -59,8 +58,9 @@ static enum hs2n_reason join(struct hs2ni_rx_lane *lane, uint64_t seq,
       return p->len == len ? HS2N_REASON_NONE : HS2N_REASON_PROTOCOL;
     }
   }
-  if (lane->pairs.count > 0 && (lane->pairs.count >= HS2NI_LANE_BODIES_MAX ||
-                                lane->pairs_bytes + len > window)) {
+  if (lane->pairs.count > 0 &&
+      (lane->pairs.count >= HS2NI_LANE_BODIES_MAX ||
+       lane->pairs_bytes + len > HS2NI_LANE_BODIES_BYTES)) {
     return HS2N_REASON_LIMIT;
   }
   p = hs2ni_pool_take(hs2ni_chan_pool(lane->chan), sizeof(*p));

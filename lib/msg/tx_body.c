@@ -5,11 +5,9 @@
 
 /* The receiver holds its peer to the same rule (rx_body.c). */
 bool hs2ni_tx_body_room(const struct hs2ni_tx_lane *lane, uint32_t len) {
-  const uint32_t window = hs2ni_chan_env(lane->chan)->limits.rx_window_bytes;
-
   return lane->bodies.count == 0 ||
          (lane->bodies.count < HS2NI_LANE_BODIES_MAX &&
-          lane->bodies_bytes + len <= window);
+          lane->bodies_bytes + len <= HS2NI_LANE_BODIES_BYTES);
 }
 
 static bool open_stream(struct hs2ni_tx_lane *lane, uint64_t *out) {

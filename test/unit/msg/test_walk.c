@@ -515,18 +515,21 @@ static struct hs2n_limits pick_limits(struct walk *k) {
 
 static void walk(uint64_t seed, int steps) {
   struct walk *k = calloc(1, sizeof(*k));
-  struct hs2n_limits limits;
+  struct hs2n_limits limits[PLACES];
 
   k->sends = calloc(SENDS_MAX, sizeof(*k->sends));
   hs2ni_rng_seed(&k->rng, seed);
-  limits = pick_limits(k);
+  for (uint32_t i = 0; i < PLACES; i++) {
+    limits[i] = pick_limits(k);
+  }
   world_init(&k->w, &(struct world_options){
                         .places = PLACES,
                         .net = {.seed = seed,
                                 .cwnd_bytes = 5000 + below(k, 100000),
                                 .streams_max = 8 + (uint32_t)below(k, 52),
                                 .whole = chance(k, 8)},
-                        .limits = &limits});
+                        .limits = limits,
+                        .limits_differ = true});
   join_all(k);
   for (int i = 0; i < steps && tap_case_ok; i++) {
     do_something(k);

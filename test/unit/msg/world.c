@@ -153,7 +153,7 @@ void world_init(struct world *w, const struct world_options *options) {
     p->env = (struct hs2ni_env){.mem = &p->mem.mem, .now = HS2N_S(1)};
     hs2n_limits_default(&p->env.limits);
     if (options->limits != NULL) {
-      p->env.limits = *options->limits;
+      p->env.limits = options->limits[options->limits_differ ? i : 0];
     }
     p->incarnation = 1000 + i;
     p->link = memlink_new(w->net, &p->env, &addr, &key, &user_ops, p);

@@ -52,7 +52,8 @@ struct world {
 struct world_options {
   uint32_t places; /* 0: 2 */
   struct memnet_config net;
-  struct hs2n_limits *limits; /* NULL: the default */
+  const struct hs2n_limits *limits; /* NULL: the default */
+  bool limits_differ;               /* limits has one for each place */
 };
 
 void world_init(struct world *w, const struct world_options *options);

@@ -244,23 +244,28 @@ static void retire_unnamed(struct hs2ni_peers *peers,
   }
 }
 
+/* Notes the weights of the epoch where no newer one names the peer. */
+static void weigh_epoch(const struct hs2ni_epoch *e) {
+  for (size_t i = 0; i < e->n; i++) {
+    struct hs2ni_peer *p = e->members[i].peer;
+
+    if (e->number >= p->weight_epoch) {
+      p->weight_epoch = e->number;
+      p->weight = e->members[i].weight;
+    }
+  }
+}
+
 static void weigh(struct hs2ni_peers *peers) {
-  const uint32_t n = peers->env->limits.epochs_max;
   struct hs2ni_peer *p;
   uint32_t at = 0;
 
   while ((p = hs2ni_peers_each(peers, &at)) != NULL) {
     p->weight_epoch = 0;
   }
-  for (uint32_t i = 0; i < n; i++) {
-    const struct hs2ni_epoch *e = &peers->epochs[i];
-
-    for (size_t k = 0; e->live && k < e->n; k++) {
-      p = e->members[k].peer;
-      if (e->number >= p->weight_epoch) {
-        p->weight_epoch = e->number;
-        p->weight = e->members[k].weight;
-      }
+  for (uint32_t i = 0; i < peers->env->limits.epochs_max; i++) {
+    if (peers->epochs[i].live) {
+      weigh_epoch(&peers->epochs[i]);
     }
   }
 }

@@ -64,7 +64,7 @@ const char *hs2ni_peer_name(const struct hs2n_peer_id *id,
                             char out[HS2NI_PEER_NAME_MAX]) {
   static const char digits[] = "0123456789abcdef";
 
-  for (int i = 0; i < (HS2NI_PEER_NAME_MAX - 1) / 2; i++) {
+  for (size_t i = 0; i < (HS2NI_PEER_NAME_MAX - 1) / 2; i++) {
     out[2 * i] = digits[id->bytes[i] >> 4];
     out[2 * i + 1] = digits[id->bytes[i] & 0x0f];
   }

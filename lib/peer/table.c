@@ -97,12 +97,11 @@ void hs2ni_peers_link(struct hs2ni_peers *peers, struct hs2ni_link *link) {
   peers->link = link;
 }
 
-static void free_sessions(struct hs2ni_peers *p) {
-  for (uint32_t i = 0; p->table != NULL && i < p->capacity; i++) {
-    for (int s = 0; s < HS2NI_PAIR_SLOTS; s++) {
-      if (p->table[i].slots[s].session != NULL) {
-        p->user->session_free(p->table[i].slots[s].session);
-      }
+static void free_sessions(const struct hs2ni_peers *peers,
+                          const struct hs2ni_peer *p) {
+  for (int s = 0; s < HS2NI_PAIR_SLOTS; s++) {
+    if (p->slots[s].session != NULL) {
+      peers->user->session_free(p->slots[s].session);
     }
   }
 }
@@ -114,7 +113,9 @@ void hs2ni_peers_free(struct hs2ni_peers *peers) {
     return;
   }
   env = peers->env;
-  free_sessions(peers);
+  for (uint32_t i = 0; peers->table != NULL && i < peers->capacity; i++) {
+    free_sessions(peers, &peers->table[i]);
+  }
   hs2ni_timers_fini(&peers->timers, env);
   hs2ni_map_free(peers->by_id, env);
   hs2ni_free(env, peers->members, members_size(&env->limits));

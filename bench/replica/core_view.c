@@ -151,7 +151,8 @@ void rep_time_out(struct rep_core *core, uint64_t view, hs2n_time now) {
     core->counters.dropped++;
     return;
   }
-  rep_store_and_send(core, REP_TIMEOUT, REP_TO_ALL, view, body);
+  rep_store_and_send(core, REP_TIMEOUT, REP_TO_ALL, view + REP_TIMEOUT_VIEWS,
+                     body);
   rep_bytes_unref(body);
 }
 
@@ -205,9 +206,10 @@ enum rep_verdict rep_on_timeout(struct rep_core *core, uint32_t from,
   if (!rep_timeout_decode(body, &timeout)) {
     return REP_WRONG;
   }
-  verdict = timeout.voter == from && timeout.view < UINT64_MAX
-                ? consider_timeout(core, &timeout, now)
-                : REP_WRONG;
+  verdict =
+      timeout.voter == from && timeout.view < UINT64_MAX - REP_TIMEOUT_VIEWS
+          ? consider_timeout(core, &timeout, now)
+          : REP_WRONG;
   rep_cert_unref(timeout.high);
   return verdict;
 }

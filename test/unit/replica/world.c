@@ -50,7 +50,7 @@ static void answer_falsely(struct world_replica *r, uint32_t to,
         (uint8_t)(copy->data[at] ^ 1u << world_random(r->world, 8));
     r->world->false_answers++;
   }
-  world_transmit(r->world, r->me, to, REP_SYNC_RESPONSE, copy);
+  world_transmit(r->world, r->me, to, REP_SYNC_RESPONSE, UINT64_MAX, copy);
   rep_bytes_unref(copy);
 }
 
@@ -58,7 +58,6 @@ static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
                      struct rep_bytes *body) {
   struct world_replica *const r = self;
 
-  (void)view;
   assert(to != r->me);
   if (kind == REP_VOTE) {
     check_vote(r, rep_bytes_span(body));
@@ -67,21 +66,20 @@ static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
     answer_falsely(r, to, body);
     return;
   }
-  world_transmit(r->world, r->me, to, kind, body);
+  world_transmit(r->world, r->me, to, kind, view, body);
 }
 
 static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
                           struct rep_bytes *body) {
   struct world_replica *const r = self;
 
-  (void)view;
   if ((int32_t)r->me == r->world->liar && kind == REP_PROPOSAL) {
     world_lie(r->world, r->me, body);
     return;
   }
   for (uint32_t to = 0; to < r->world->n; to++) {
     if (to != r->me) {
-      world_transmit(r->world, r->me, to, kind, body);
+      world_transmit(r->world, r->me, to, kind, view, body);
     }
   }
 }
@@ -356,6 +354,16 @@ void world_fini(struct world *w) {
 
 /* ---- time --------------------------------------------------------------- */
 
+/* Nothing is too late for who is down. */
+static uint64_t view_of(const struct world_replica *r) {
+  struct rep_core_info info = {.view = 0};
+
+  if (r->up) {
+    rep_core_info(r->core, &info);
+  }
+  return info.view;
+}
+
 static void happen(struct world *w, const struct world_event *event) {
   struct world_replica *const r = &w->replicas[event->to];
 
@@ -366,7 +374,8 @@ static void happen(struct world *w, const struct world_event *event) {
     }
     return;
   }
-  if (r->up) {
+  if (r->up && event->view >= view_of(r) &&
+      event->view >= view_of(&w->replicas[event->from])) {
     const enum rep_verdict verdict = rep_core_receive(
         r->core, event->from, event->kind, event->body, w->now);
 

@@ -6,11 +6,12 @@
  * across a restart; nobody votes for two blocks of a view, also across a
  * restart; no transaction is executed twice.
  *
- * Produced: loss, delay, reordering (by unequal delay), duplication,
- * partitions, crashes that lose what was not synced, restarts, slow disks, and
- * one replica that lies: it sends different blocks to different replicas,
- * votes for both, extends old certificates where a time-out gives it the
- * excuse, and damages the blocks that others ask it for.
+ * Produced: death of messages whose view is over at either end, loss, delay,
+ * reordering (by unequal delay), duplication, partitions, crashes that lose
+ * what was not synced, restarts, slow disks, and one replica that lies: it
+ * sends different blocks to different replicas, votes for both, extends old
+ * certificates where a time-out gives it the excuse, and damages the blocks
+ * that others ask it for.
  *
  * A run is a function of its seed. */
 #ifndef WORLD_H
@@ -69,6 +70,7 @@ struct world_event {
   uint32_t from;
   uint32_t life;
   enum rep_kind kind;
+  uint64_t view;          /* the message dies when an end passes it */
   struct rep_bytes *body; /* NULL: storage has synced */
   size_t records;         /* that many */
   uint64_t seq;

@@ -12,7 +12,7 @@ struct world_event world_pop(struct world *w); /* there is one */
 
 /* Gives a message to the network, which may lose or repeat it. */
 void world_transmit(struct world *w, uint32_t from, uint32_t to,
-                    enum rep_kind kind, struct rep_bytes *body);
+                    enum rep_kind kind, uint64_t view, struct rep_bytes *body);
 
 /* What the liar does in place of a broadcast of its proposal. */
 void world_lie(struct world *w, uint32_t liar, struct rep_bytes *body);

@@ -72,7 +72,7 @@ struct world_event world_pop(struct world *w) {
 /* ---- the network -------------------------------------------------------- */
 
 void world_transmit(struct world *w, uint32_t from, uint32_t to,
-                    enum rep_kind kind, struct rep_bytes *body) {
+                    enum rep_kind kind, uint64_t view, struct rep_bytes *body) {
   uint32_t copies = 1;
 
   w->messages++;
@@ -89,6 +89,7 @@ void world_transmit(struct world *w, uint32_t from, uint32_t to,
                                        .to = to,
                                        .from = from,
                                        .kind = kind,
+                                       .view = view,
                                        .body = rep_bytes_ref(body)});
   }
 }
@@ -172,7 +173,7 @@ void world_lie(struct world *w, uint32_t liar, struct rep_bytes *body) {
 
   for (uint32_t to = 0; to < w->n; to++) {
     if (to != liar) {
-      world_transmit(w, liar, to, REP_PROPOSAL,
+      world_transmit(w, liar, to, REP_PROPOSAL, UINT64_MAX,
                      world_random(w, 3) == 0 ? body : twin);
     }
   }
@@ -185,7 +186,7 @@ void world_lie(struct world *w, uint32_t liar, struct rep_bytes *body) {
   writer = rep_writer_of(vote_body->data, vote_body->len);
   rep_vote_write(&writer, &vote);
   world_transmit(w, liar, rep_leader(&w->config.committee, vote.view + 1),
-                 REP_VOTE, vote_body);
+                 REP_VOTE, UINT64_MAX, vote_body);
   rep_proposal_fini(&p);
   rep_bytes_unref(vote_body);
   rep_bytes_unref(twin);

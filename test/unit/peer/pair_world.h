@@ -6,6 +6,7 @@
 
 #include "peer/pair.h"
 
+#include <assert.h>
 #include <string.h>
 
 #define WORLD_CONNS 4
@@ -108,9 +109,11 @@ static inline void world_step(struct world *w, int end, int accepted,
       world_dial(w, end, a->slot);
       break;
     case HS2NI_PAIR_DO_TAKE:
+      assert(accepted >= 0);
       w->conns[accepted].slot[end] = (int8_t)a->slot;
       break;
     case HS2NI_PAIR_DO_REFUSE:
+      assert(accepted >= 0);
       w->conns[accepted].gone[end] = true;
       break;
     case HS2NI_PAIR_DO_CLOSE:

@@ -39,12 +39,12 @@ struct hs2ni_session {
   bool ready;
   uint64_t incarnation;
 
-  uint8_t tx[GREETING_MAX];
-  uint8_t rx[GREETING_MAX];
+  uint8_t *tx; /* tx_len */
+  uint8_t *rx; /* GREETING_MAX, from its first byte until attached */
 };
 
 uint64_t hs2ni_session_footprint(void) {
-  return sizeof(struct hs2ni_session);
+  return sizeof(struct hs2ni_session) + 2 * GREETING_MAX;
 }
 
 static struct hs2ni_env *env_of(const struct hs2ni_session *s) {
@@ -94,19 +94,30 @@ static void fill_hello(const struct hs2n_node *node, struct hs2ni_hello *out) {
   }
 }
 
+/* Kept as long as it is, a hundred bytes or so: a session lives as long as
+ * its connection. */
 static bool write_hello(struct hs2ni_session *s) {
   const struct hs2ni_head head = {.kind = HS2NI_STREAM_HELLO};
   struct hs2ni_hello hello;
   uint8_t head_bytes[HS2NI_HEAD_MAX];
+  uint8_t hello_bytes[HS2NI_HELLO_MAX];
   size_t n;
   int len;
 
   fill_hello(s->node, &hello);
   n = hs2ni_head_encode(&head, head_bytes);
+  len = hs2ni_hello_encode(&hello, hello_bytes);
+  if (len < 0) {
+    return false;
+  }
+  s->tx_len = n + (size_t)len;
+  s->tx = hs2ni_alloc(env_of(s), s->tx_len);
+  if (s->tx == NULL) {
+    return false;
+  }
   memcpy(s->tx, head_bytes, n);
-  len = hs2ni_hello_encode(&hello, s->tx + n);
-  s->tx_len = n + (len < 0 ? 0 : (size_t)len);
-  return len >= 0;
+  memcpy(s->tx + n, hello_bytes, (size_t)len);
+  return true;
 }
 
 /* Returns false when memory ran out; a full stream table is waited for. */
@@ -187,9 +198,16 @@ static void receive_hello(struct hs2ni_session *s, struct hs2n_span bytes,
                           bool fin) {
   enum hs2n_reason reason;
 
-  if (bytes.len > sizeof(s->rx) - s->rx_len) {
+  if (bytes.len > GREETING_MAX - s->rx_len) {
     abandon(s, HS2N_REASON_LIMIT);
     return;
+  }
+  if (s->rx == NULL) {
+    s->rx = hs2ni_alloc(env_of(s), GREETING_MAX);
+    if (s->rx == NULL) {
+      abandon(s, HS2N_REASON_INTERNAL);
+      return;
+    }
   }
   if (bytes.len > 0) {
     memcpy(s->rx + s->rx_len, bytes.data, bytes.len);
@@ -402,6 +420,20 @@ static void member_gone(void *ctx, struct hs2ni_peer *peer) {
   peer->channel = NULL;
 }
 
+static void forget_greeting(struct hs2ni_session *s) {
+  hs2ni_free(env_of(s), s->rx, GREETING_MAX);
+  s->rx = NULL;
+  s->rx_len = 0;
+}
+
+static void session_free(void *session) {
+  struct hs2ni_session *s = session;
+
+  forget_greeting(s);
+  hs2ni_free(env_of(s), s->tx, s->tx_len);
+  hs2ni_free(env_of(s), s, sizeof(*s));
+}
+
 static void *session_new(void *ctx, struct hs2ni_peer *peer, int slot) {
   struct hs2n_node *node = ctx;
   struct hs2ni_session *s = hs2ni_alloc(&node->env, sizeof(*s));
@@ -413,16 +445,10 @@ static void *session_new(void *ctx, struct hs2ni_peer *peer, int slot) {
   s->peer = peer;
   s->slot = slot;
   if (!write_hello(s)) {
-    hs2ni_free(&node->env, s, sizeof(*s));
+    session_free(s);
     return NULL;
   }
   return s;
-}
-
-static void session_free(void *session) {
-  struct hs2ni_session *s = session;
-
-  hs2ni_free(env_of(s), s, sizeof(*s));
 }
 
 static void attach(void *session) {
@@ -434,6 +460,7 @@ static void attach(void *session) {
     s->chan = chan;
     hs2ni_chan_attach(chan, s->conn, &hello);
   }
+  forget_greeting(s);
 }
 
 static void detach(void *session) {

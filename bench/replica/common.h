@@ -34,6 +34,10 @@ static inline void rep_signers_add(struct rep_signers *s, uint32_t i) {
   s->bits[i / 8] = (uint8_t)(s->bits[i / 8] | 1u << (i % 8));
 }
 
+static inline void rep_signers_remove(struct rep_signers *s, uint32_t i) {
+  s->bits[i / 8] = (uint8_t)(s->bits[i / 8] & ~(1u << (i % 8)));
+}
+
 static inline uint32_t rep_signers_count(const struct rep_signers *s) {
   uint32_t count = 0;
 

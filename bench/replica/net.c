@@ -86,13 +86,16 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
 static void on_peer(void *self, struct hs2n_peer peer,
                     enum hs2n_peer_state state, enum hs2n_reason reason) {
   struct rep_net *const net = self;
+  const uint32_t replica = replica_of(net, peer);
 
-  (void)peer;
-  (void)reason;
+  (void)reason; /* the library has logged it */
+  if (replica == UINT32_MAX || state == HS2N_PEER_WRITABLE) {
+    return;
+  }
   if (state == HS2N_PEER_UP) {
-    net->up++;
-  } else if (state == HS2N_PEER_DOWN && net->up > 0) {
-    net->up--;
+    rep_signers_add(&net->connected, replica);
+  } else {
+    rep_signers_remove(&net->connected, replica);
   }
 }
 

@@ -20,11 +20,11 @@ struct rep_net {
   struct hs2n_limits limits;
   struct hs2n_consensus methods;
   struct hs2n_peer peers[REP_N_MAX]; /* handle of each replica but this one */
-  uint32_t up;                       /* how many are connected */
-  uint64_t sends;                    /* calls that gave the node work */
-  uint64_t full;                     /* sends that found no room */
-  uint64_t refused;                  /* sends that failed otherwise */
-  hs2n_time rtt; /* to the farthest of a quorum; 0: unknown */
+  struct rep_signers connected;
+  uint64_t sends;   /* calls that gave the node work */
+  uint64_t full;    /* sends that found no room */
+  uint64_t refused; /* sends that failed otherwise */
+  hs2n_time rtt;    /* to the farthest of a quorum; 0: unknown */
 };
 
 /* The epoch of the one committee there is. */

@@ -35,7 +35,9 @@ shows() { # TEXT ARGUMENT...: exit code 0, and the text on stdout
 
 # The children die with their parent, even when it has no time to say goodbye.
 leaves_no_process() { # SIGNAL
-  "$program" --duration 30s --rate 100 --timer-ms 500 >"$TMPDIR/out" 2>&1 &
+  [ -r /proc/$$/task/$$/children ] || return 0 # not in every kernel
+  : >"$TMPDIR/out"
+  "$program" --duration 30s --rate 100 --timer-ms 500 >>"$TMPDIR/out" 2>&1 &
   pid=$!
   until grep -q connected "$TMPDIR/out" || ! kill -0 $pid 2>/dev/null; do
     read -r _ <"$TMPDIR/never" || true

@@ -31,7 +31,9 @@ extern "C" {
     "Version Negotiation, Retry, close and reset answers a second, each kind") \
   /* time */                                                                   \
   X(uint32_t, handshake_ms, 5000, 100, 60000, "ms, dial or accept until UP")   \
-  X(uint32_t, idle_ms, 10000, 200, 600000, "ms of silence until DOWN")         \
+  X(uint32_t, idle_ms, 10000, 200, 600000,                                     \
+    "ms until a peer that answers nothing is DOWN, from the first packet "     \
+    "unanswered; one keep_alive_ms more when nothing was being sent")          \
   X(uint32_t, keep_alive_ms, 2500, 50, 300000, "ms of silence until a PING")   \
   X(uint32_t, backoff_min_ms, 250, 1, 60000, "ms, first pause between dials")  \
   X(uint32_t, backoff_max_ms, 30000, 1, 600000, "ms, longest pause")           \

@@ -132,7 +132,8 @@ HS2N_API HS2N_MUST_CHECK int hs2n_io_turn(struct hs2n_io *io,
 /**
  * A descriptor that is readable whenever hs2n_io_turn(io, 0) has work:
  * nest it in a poll, epoll, libuv or any other loop.  Call hs2n_io_turn(io, 0)
- * once at the start, and after sending from outside an upcall.
+ * once at the start, and after sending from outside an upcall: turns without
+ * a wait set the timer behind the descriptor, others need none.
  *
  * Thread: owner.
  *

@@ -330,8 +330,9 @@ int hs2n_io_turn(struct hs2n_io *io, hs2n_time wait_max) {
   rc = step(io, wait_max);
   if (rc == HS2N_OK && wait_max == 0) {
     rc = leave_to_outer_loop(io);
+  } else if (fall_asleep(io)) {
+    signal_event(io);
   }
-  atomic_store(&io->awake, false);
   io->in_turn = false;
   return rc;
 }

@@ -62,6 +62,13 @@ void histogram_merge(struct histogram *h, const struct histogram *other) {
   }
 }
 
+static uint64_t within(const struct histogram *h, uint64_t value) {
+  if (value < h->min) {
+    return h->min;
+  }
+  return value > h->max ? h->max : value;
+}
+
 uint64_t histogram_percentile(const struct histogram *h, double part) {
   const double wanted = part * (double)h->count;
   uint64_t seen = 0;
@@ -69,16 +76,10 @@ uint64_t histogram_percentile(const struct histogram *h, double part) {
   if (part >= 1.0) {
     return h->max;
   }
-
   for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
     seen += h->buckets[i];
     if (h->buckets[i] > 0 && (double)seen >= wanted) {
-      const uint64_t value = value_of(i);
-
-      if (value < h->min) {
-        return h->min;
-      }
-      return value > h->max ? h->max : value;
+      return within(h, value_of(i));
     }
   }
   return h->max;

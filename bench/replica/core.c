@@ -22,29 +22,7 @@ void rep_config_default(struct rep_config *out) {
   };
 }
 
-const char *rep_config_check(const struct rep_config *config) {
-  const struct rep_committee *const c = &config->committee;
-  const size_t chain_len = strlen(c->chain_id);
-
-  if (c->n < 4 || c->n > REP_N_MAX) {
-    return "n";
-  }
-  if (c->me >= c->n) {
-    return "me";
-  }
-  if (chain_len == 0 || chain_len > REP_CHAIN_ID_MAX) {
-    return "chain_id";
-  }
-  if (config->timer_min == 0 || config->timer_max < config->timer_min ||
-      config->timer_max > HS2N_S(3600)) {
-    return "timer_min";
-  }
-  if (config->idle >= config->timer_min) {
-    return "idle";
-  }
-  if (config->sync_retry == 0 || config->sync_retry > HS2N_S(3600)) {
-    return "sync_retry";
-  }
+static const char *capacities_check(const struct rep_config *config) {
   if (config->block_txs_max == 0 || config->block_txs_max > 1u << 20) {
     return "block_txs_max";
   }
@@ -70,6 +48,32 @@ const char *rep_config_check(const struct rep_config *config) {
     return "window_txs";
   }
   return NULL;
+}
+
+const char *rep_config_check(const struct rep_config *config) {
+  const struct rep_committee *const c = &config->committee;
+  const size_t chain_len = strlen(c->chain_id);
+
+  if (c->n < 4 || c->n > REP_N_MAX) {
+    return "n";
+  }
+  if (c->me >= c->n) {
+    return "me";
+  }
+  if (chain_len == 0 || chain_len > REP_CHAIN_ID_MAX) {
+    return "chain_id";
+  }
+  if (config->timer_min == 0 || config->timer_max < config->timer_min ||
+      config->timer_max > HS2N_S(3600)) {
+    return "timer_min";
+  }
+  if (config->idle >= config->timer_min) {
+    return "idle";
+  }
+  if (config->sync_retry == 0 || config->sync_retry > HS2N_S(3600)) {
+    return "sync_retry";
+  }
+  return capacities_check(config);
 }
 
 /* ---- life --------------------------------------------------------------- */

@@ -5,6 +5,7 @@
  * proves the whole chain below it, certificates included. */
 #include "core_int.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define BACKOFF_MAX 4  /* doublings of sync_retry */
@@ -206,6 +207,7 @@ static struct rep_node *answer_end(const struct rep_core *core,
 }
 
 static struct rep_node *node_at(struct rep_node *end, uint64_t height) {
+  assert(end != NULL); /* without one the chain ends at the root */
   while (end->block->height > height) {
     end = end->parent;
   }

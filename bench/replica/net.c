@@ -156,11 +156,25 @@ void rep_net_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
   hs2n_buf_unref(buf);
 }
 
+/* One receiver has no room, perhaps because it is dead: the others must not
+ * wait for it. */
+static void send_to_each(struct rep_net *net, enum rep_kind kind, uint64_t view,
+                         struct hs2n_buf *buf) {
+  struct hs2n_dst dst = {.kind = HS2N_DST_PEER};
+
+  for (uint32_t i = 0; i < net->committee.n; i++) {
+    if (i != net->committee.me) {
+      dst.peer = net->peers[i];
+      count(net, send_to(net, &dst, kind, view, buf));
+    }
+  }
+}
+
 void rep_net_broadcast(void *self, enum rep_kind kind, uint64_t view,
                        struct rep_bytes *body) {
+  const struct hs2n_dst dst = {.kind = HS2N_DST_EPOCH, .epoch = REP_EPOCH};
   struct rep_net *const net = self;
   struct hs2n_buf *const buf = wrap(body);
-  struct hs2n_dst dst = {.kind = HS2N_DST_EPOCH, .epoch = REP_EPOCH};
   int err;
 
   if (buf == NULL) {
@@ -169,15 +183,7 @@ void rep_net_broadcast(void *self, enum rep_kind kind, uint64_t view,
   }
   err = send_to(net, &dst, kind, view, buf);
   if (err == HS2N_ERR_FULL) {
-    /* One receiver has no room, perhaps because it is dead: the others must
-     * not wait for it. */
-    dst.kind = HS2N_DST_PEER;
-    for (uint32_t i = 0; i < net->committee.n; i++) {
-      if (i != net->committee.me) {
-        dst.peer = net->peers[i];
-        count(net, send_to(net, &dst, kind, view, buf));
-      }
-    }
+    send_to_each(net, kind, view, buf);
   } else {
     count(net, err);
   }

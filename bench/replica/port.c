@@ -15,7 +15,7 @@ bool rep_port_init(struct rep_port *port, int fd) {
     return true;
   }
   (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-  port->in_capacity = 2 * READ_MAX;
+  port->in_capacity = 2 * (size_t)READ_MAX;
   port->in = malloc(port->in_capacity);
   return port->in != NULL;
 }
@@ -76,7 +76,8 @@ static void submit_all(struct rep_port *port, struct rep_core *core,
     (void)rep_core_submit(core, tx, now);
     r = ahead;
   }
-  memmove(port->in, r.rest.data, r.rest.len);
+  /* Not r.rest.data: the buffer may have moved to make room. */
+  memmove(port->in, port->in + (port->in_len - r.rest.len), r.rest.len);
   port->in_len = r.rest.len;
 }
 

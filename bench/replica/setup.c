@@ -47,10 +47,10 @@ static bool read_storage(const char *value, enum rep_store_sync *out) {
   return false;
 }
 
+/* hex has two digits for each byte at least. */
 static bool read_key(const char *hex, struct hs2n_key *out) {
   for (size_t i = 0; i < sizeof(out->bytes); i++) {
-    const char digits[3] = {hex[2 * i], hex[2 * i] != '\0' ? hex[2 * i + 1] : 0,
-                            '\0'};
+    const char digits[3] = {hex[2 * i], hex[2 * i + 1], '\0'};
 
     if (!isxdigit((unsigned char)digits[0]) ||
         !isxdigit((unsigned char)digits[1])) {

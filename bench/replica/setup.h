@@ -40,6 +40,6 @@ const char *rep_setup_read(struct rep_setup *out, const char *path,
                            char text[REP_WRONG_MAX]);
 
 /* Writes a file that rep_setup_read reads.  Returns 0 or an errno value. */
-int rep_setup_write(const struct rep_setup *setup, const char *path);
+int rep_setup_write(const struct rep_setup *s, const char *path);
 
 #endif /* REP_SETUP_H */

@@ -90,6 +90,7 @@ struct hs2ni_tx_lane {
   uint64_t next_seq;         /* of a message that has none yet */
   uint32_t charged_msgs;     /* messages and frames that count */
   uint32_t view_bound_n;
+  uint32_t dated_n; /* messages with a deadline */
 
   /* of this connection */
   struct hs2ni_list frames;

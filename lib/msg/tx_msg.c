@@ -18,7 +18,7 @@ static bool has_room(const struct hs2ni_chan *chan, uint8_t lane, size_t len) {
 /* Messages without a tag have no timer, so the expired ones among them are
  * looked for when their room is needed. */
 static void sweep(struct hs2ni_tx_lane *lane) {
-  struct hs2ni_list_node *n = lane->msgs.head;
+  struct hs2ni_list_node *n = lane->dated_n > 0 ? lane->msgs.head : NULL;
 
   while (n != NULL) {
     struct hs2ni_tx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_tx_msg, node);
@@ -88,6 +88,7 @@ void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
   lane->charged_msgs++;
   lane->chan->charged_bytes += m->body_len;
   lane->view_bound_n += m->view_bound;
+  lane->dated_n += m->deadline != 0;
   env->stats.messages_sent++;
   env->stats.message_bytes_sent += m->body_len;
   hs2ni_chan_want(lane->chan);
@@ -112,6 +113,7 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
   }
   hs2ni_list_remove(&lane->msgs, &m->node);
   lane->view_bound_n -= m->view_bound;
+  lane->dated_n -= m->deadline != 0;
   if (m->frame != NULL) {
     /* The body stays in memory as long as the transport needs it, so the
      * room it takes is not given to others before. */

@@ -65,6 +65,12 @@ func (tracer) TracerForConnection(context.Context, logging.Perspective, logging.
 	return connTracer{}
 }
 
+func (tracer) SentPacket(_ net.Addr, head *logging.Header, _ logging.ByteCount, _ []logging.Frame) {
+	if logging.PacketTypeFromHeader(head) == logging.PacketTypeRetry {
+		fmt.Println("retry")
+	}
+}
+
 type connTracer struct{ logging.NullConnectionTracer }
 
 func (connTracer) ClosedConnection(err error) {

@@ -26,7 +26,7 @@ struct said {
   unsigned port;
   unsigned hellos;
   unsigned bodies;
-  unsigned retries;
+  unsigned retries; /* sent or received */
   unsigned key_updates;
   unsigned datagrams;
   char close[64];
@@ -218,7 +218,7 @@ static void understand(struct world *w, const char *line) {
   if (strncmp(line, "port ", 5) == 0) {
     s->port = (unsigned)strtoul(line + 5, NULL, 10);
   } else if (strncmp(line, "closed ", 7) == 0) {
-    snprintf(s->close, sizeof(s->close), "%.60s", line + 7);
+    snprintf(s->close, sizeof(s->close), "%.60s\n", line + 7);
   } else if (strncmp(line, "failed", 6) == 0) {
     TAP_SAY("# peer %s\n", line);
   }
@@ -332,7 +332,7 @@ static void converse(struct world *w, const char *const *args,
   CHECK_EQ(w->down, false);
   stop(w);
   CHECK_EQ(w->said.hellos, 1);
-  CHECK_TEXT(w->said.close, "application 0x1 remote=true"); /* SHUTDOWN */
+  CHECK_TEXT(w->said.close, "application 0x1 remote=true\n"); /* SHUTDOWN */
   CHECK_EQ(w->stats.connections_opened, 1);
   CHECK_EQ(w->stats.handshakes_failed, 0);
   CHECK_EQ(w->stats.protocol_errors, 0);
@@ -372,6 +372,7 @@ static void a_retry_of_quic_go_is_followed(void) {
   struct world w = WORLD;
 
   converse(&w, ARGS("-retry"), 64, true, 100);
+  CHECK_EQ(w.said.retries, 1);
   CHECK_EQ(w.stats.dials, 1);
 }
 
@@ -424,7 +425,7 @@ static void another_alpn_is_refused(void) {
   struct world w = WORLD;
 
   refused(&w, ARGS("-port", "PORT", "-alpn", "h3"),
-          "transport 0x178 remote=true");
+          "transport 0x178 remote=true\n");
   CHECK_EQ(w.stats.refused_alpn, 1);
 }
 
@@ -432,7 +433,7 @@ static void another_chain_is_refused(void) {
   struct world w = WORLD;
 
   refused(&w, ARGS("-port", "PORT", "-chain", "interop-2"),
-          "transport 0x170 remote=true");
+          "transport 0x170 remote=true\n");
   CHECK_EQ(w.stats.refused_chain, 1);
 }
 
@@ -440,7 +441,7 @@ static void a_key_of_no_member_is_refused(void) {
   struct world w = WORLD;
 
   refused(&w, ARGS("-port", "PORT", "-seed", "3"),
-          "application 0x3 remote=true");
+          "application 0x3 remote=true\n");
   CHECK_EQ(w.stats.refused_not_member, 1);
 }
 
@@ -451,7 +452,8 @@ static void another_key_at_the_dialled_address_is_refused(void) {
   CHECK_EQ(w.down_reason, HS2N_REASON_WRONG_KEY);
   stop(&w);
   CHECK_EQ(w.stats.refused_wrong_key, 1);
-  CHECK_TEXT(w.said.close, "transport 0x12a remote=true"); /* bad certificate */
+  CHECK_TEXT(w.said.close,
+             "transport 0x12a remote=true\n"); /* bad certificate */
   CHECK_EQ(w.taken, 0);
 }
 

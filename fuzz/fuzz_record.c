@@ -34,6 +34,9 @@ static void check_encoding(const struct hs2ni_record *record,
          reread.lane == record->lane && reread.type == record->type &&
          reread.flags == record->flags && reread.view == record->view &&
          reread.body_len == record->body_len && reread.code == record->code &&
+         reread.codec == record->codec && reread.raw_len == record->raw_len &&
+         reread.request == record->request && reread.status == record->status &&
+         reread.signature.len == record->signature.len &&
          reread.bitmap.len == record->bitmap.len);
 }
 

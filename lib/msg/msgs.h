@@ -25,6 +25,9 @@
 
 #include <hs2net/msg.h>
 
+/* What this layer can read, for the hello (HS2NI_CAP_*). */
+#define HS2NI_MSGS_CAPABILITIES 0u
+
 struct hs2ni_msgs;
 struct hs2ni_chan;
 

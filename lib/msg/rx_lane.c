@@ -193,11 +193,29 @@ static enum hs2n_reason take_small(struct hs2ni_rx_lane *lane,
   return HS2N_REASON_NONE;
 }
 
+/* Flags of records that this side said it can read. */
+static uint32_t flags_known(void) {
+  const uint32_t caps = HS2NI_MSGS_CAPABILITIES;
+  uint32_t flags = HS2NI_FLAG_VIEW_BOUND;
+
+  if ((caps & (HS2NI_CAP_LZ4 | HS2NI_CAP_ZSTD)) != 0) {
+    flags |= HS2NI_FLAG_COMPRESSED;
+  }
+  if ((caps & HS2NI_CAP_REQUEST) != 0) {
+    flags |= HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE;
+  }
+  if ((caps & HS2NI_CAP_SIGNED) != 0) {
+    flags |= HS2NI_FLAG_SIGNED;
+  }
+  return flags;
+}
+
 static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
                                     const struct hs2ni_record *r) {
   enum fate fate;
 
   if ((r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) ||
+      (r->flags & ~flags_known()) != 0 ||
       (r->kind == HS2NI_RECORD_MSG && r->body_len > HS2NI_INLINE_BODY_MAX)) {
     return HS2N_REASON_PROTOCOL;
   }

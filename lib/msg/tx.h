@@ -30,7 +30,8 @@ struct hs2ni_send;
 #define HS2NI_LANE_BODIES_MAX 8u
 #define HS2NI_LANE_BODIES_BYTES (2u << 20)
 
-#define HS2NI_FRAME_HEADER_MAX 48u
+/* Of a record without its signature. */
+#define HS2NI_FRAME_HEADER_MAX 52u
 
 struct hs2ni_tx_msg {
   struct hs2ni_list_node node; /* in tx_lane.msgs, by rank */

@@ -79,6 +79,7 @@ static void fill_hello(const struct hs2n_node *node, struct hs2ni_hello *out) {
       .version_max = HS2NI_PROTOCOL_MAX,
       .incarnation = node->incarnation,
       .epoch = newest == NULL ? 0 : newest->number,
+      .capabilities = HS2NI_MSGS_CAPABILITIES,
       .types_n = node->types_n,
   };
   if (node->local.port != 0 && !any_address(&node->local)) {

@@ -27,6 +27,14 @@
 #define HS2NI_PROTOCOL_MIN 1u
 #define HS2NI_PROTOCOL_MAX 1u
 
+/* Capabilities, key 6: what a side can read.  A sender uses one only if the
+ * receiver's hello has it. */
+#define HS2NI_CAP_DATAGRAM (1u << 0) /* messages in datagrams */
+#define HS2NI_CAP_LZ4 (1u << 1)      /* bodies compressed by LZ4 */
+#define HS2NI_CAP_ZSTD (1u << 2)     /* by Zstandard */
+#define HS2NI_CAP_REQUEST (1u << 3)  /* requests and responses */
+#define HS2NI_CAP_SIGNED (1u << 4)   /* signed messages */
+
 struct hs2ni_hello_type {
   uint8_t id;
   uint8_t lane;

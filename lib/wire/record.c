@@ -6,14 +6,14 @@
 #include <assert.h>
 
 /* Elements of each kind, without the unknown ones that may follow. */
-#define MSG_ELEMENTS 6u /* of a large record too */
-#define ACK_ELEMENTS 4u /* of a nack too */
+#define MSG_ELEMENTS 6u      /* of a large record too, without extras */
+#define MSG_ELEMENTS_MAX 11u /* with all extras */
+#define ACK_ELEMENTS 4u      /* of a nack too */
 
-static_assert(MSG_ELEMENTS + HS2NI_RECORD_EXTRA_MAX < 24,
+static_assert(MSG_ELEMENTS_MAX + HS2NI_RECORD_EXTRA_MAX < 24,
               "the head of every record's array is one byte");
-static_assert((HS2NI_FLAG_VIEW_BOUND & (HS2NI_FLAG_VIEW_BOUND + 1)) == 0,
-              "the known flags are all numbers up to their sum");
-static_assert(1 + 1 + 9 + 2 + 1 + 9 + 5 + HS2NI_RECORD_EXTRA_MAX * 9 <=
+static_assert(1 + 1 + 9 + 2 + 2 + 9 + 5 + (1 + 5) + (9 + 5) +
+                      (2 + HS2NI_SIGNATURE_LEN) + HS2NI_RECORD_EXTRA_MAX * 9 <=
                   HS2NI_RECORD_MAX,
               "the longest msg that is read, without its body");
 static_assert(1 + 1 + 1 + 9 + 2 + HS2NI_ACK_BITMAP_MAX +
@@ -147,23 +147,74 @@ static struct hs2n_span read_bitmap(struct hs2ni_cbor_reader *r,
   return bitmap;
 }
 
+/* Elements of a msg or large record with these flags. */
+static size_t msg_elements(uint32_t flags) {
+  size_t n = MSG_ELEMENTS;
+
+  n += (flags & HS2NI_FLAG_COMPRESSED) != 0 ? 2 : 0;
+  n += (flags & HS2NI_FLAG_REQUEST) != 0 ? 1 : 0;
+  n += (flags & HS2NI_FLAG_RESPONSE) != 0 ? 2 : 0;
+  n += (flags & HS2NI_FLAG_SIGNED) != 0 ? 1 : 0;
+  return n;
+}
+
+/* Of an array of n elements. */
+static uint32_t read_flags(struct hs2ni_cbor_reader *r, size_t n) {
+  const uint32_t both = HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE;
+  const uint32_t flags = (uint32_t)hs2ni_cbor_uint(r, 0, HS2NI_FLAGS_ALL);
+
+  if ((flags & both) == both || n < msg_elements(flags)) {
+    hs2ni_cbor_fail(r, HS2N_ERR_MALFORMED);
+  } else if (n > msg_elements(flags) + HS2NI_RECORD_EXTRA_MAX) {
+    hs2ni_cbor_fail(r, HS2N_ERR_TOO_BIG);
+  }
+  return flags;
+}
+
+static void read_extras(struct hs2ni_cbor_reader *r,
+                        struct hs2ni_record *record) {
+  if ((record->flags & HS2NI_FLAG_COMPRESSED) != 0) {
+    record->codec =
+        (enum hs2ni_codec)hs2ni_cbor_uint(r, HS2NI_CODEC_LZ4, HS2NI_CODEC_ZSTD);
+    record->raw_len = read_len(r);
+  }
+  if ((record->flags & (HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE)) != 0) {
+    record->request = read_seq(r);
+  }
+  if ((record->flags & HS2NI_FLAG_RESPONSE) != 0) {
+    record->status = (uint32_t)hs2ni_cbor_uint(r, 0, UINT32_MAX);
+  }
+  if ((record->flags & HS2NI_FLAG_SIGNED) != 0) {
+    record->signature =
+        hs2ni_cbor_bytes(r, HS2NI_SIGNATURE_LEN, HS2NI_SIGNATURE_LEN);
+  }
+}
+
+static void read_msg(struct hs2ni_cbor_reader *r, size_t n,
+                     struct hs2ni_record *record) {
+  record->seq = read_seq(r);
+  record->type = (uint8_t)hs2ni_cbor_uint(r, 0, HS2N_TYPES_MAX - 1);
+  record->flags = read_flags(r, n);
+  record->view = hs2ni_cbor_uint(r, 0, UINT64_MAX);
+  if (record->kind == HS2NI_RECORD_LARGE) {
+    record->body_len = read_len(r);
+  }
+  read_extras(r, record);
+  if (r->err == HS2N_OK) {
+    skip_unknown(r, n - msg_elements(record->flags));
+  }
+  if (record->kind == HS2NI_RECORD_MSG) {
+    record->body_len = (uint32_t)hs2ni_cbor_bytes_head(r, HS2N_BODY_MAX);
+  }
+}
+
 /* The elements of an array of n behind its kind. */
 static void read_record(struct hs2ni_cbor_reader *r, size_t n,
                         struct hs2ni_record *record) {
   switch (record->kind) {
   case HS2NI_RECORD_MSG:
   case HS2NI_RECORD_LARGE:
-    record->seq = read_seq(r);
-    record->type = (uint8_t)hs2ni_cbor_uint(r, 0, HS2N_TYPES_MAX - 1);
-    record->flags = (uint32_t)hs2ni_cbor_uint(r, 0, HS2NI_FLAG_VIEW_BOUND);
-    record->view = hs2ni_cbor_uint(r, 0, UINT64_MAX);
-    if (record->kind == HS2NI_RECORD_LARGE) {
-      record->body_len = read_len(r);
-      skip_unknown(r, n - MSG_ELEMENTS);
-    } else {
-      skip_unknown(r, n - MSG_ELEMENTS);
-      record->body_len = (uint32_t)hs2ni_cbor_bytes_head(r, HS2N_BODY_MAX);
-    }
+    read_msg(r, n, record);
     return;
   case HS2NI_RECORD_ACK:
     record->lane = read_lane(r);
@@ -182,8 +233,8 @@ static void read_record(struct hs2ni_cbor_reader *r, size_t n,
 
 int32_t hs2ni_record_decode(struct hs2n_span in, struct hs2ni_record *out) {
   struct hs2ni_cbor_reader r = hs2ni_cbor_reader_over(in);
-  const size_t n =
-      hs2ni_cbor_array(&r, ACK_ELEMENTS, MSG_ELEMENTS + HS2NI_RECORD_EXTRA_MAX);
+  const size_t n = hs2ni_cbor_array(&r, ACK_ELEMENTS,
+                                    MSG_ELEMENTS_MAX + HS2NI_RECORD_EXTRA_MAX);
   struct hs2ni_record record = {.kind = read_record_kind(&r, n)};
 
   if (r.err == HS2N_OK) {
@@ -195,13 +246,33 @@ int32_t hs2ni_record_decode(struct hs2n_span in, struct hs2ni_record *out) {
   return used(&r, in);
 }
 
+static void put_extras(struct hs2ni_cbor_writer *w,
+                       const struct hs2ni_record *record) {
+  if ((record->flags & HS2NI_FLAG_COMPRESSED) != 0) {
+    assert(record->raw_len <= HS2N_BODY_MAX);
+    hs2ni_cbor_put_uint(w, record->codec);
+    hs2ni_cbor_put_uint(w, record->raw_len);
+  }
+  if ((record->flags & (HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE)) != 0) {
+    assert(record->request >= 1);
+    hs2ni_cbor_put_uint(w, record->request);
+  }
+  if ((record->flags & HS2NI_FLAG_RESPONSE) != 0) {
+    hs2ni_cbor_put_uint(w, record->status);
+  }
+  if ((record->flags & HS2NI_FLAG_SIGNED) != 0) {
+    assert(record->signature.len == HS2NI_SIGNATURE_LEN);
+    hs2ni_cbor_put_bytes(w, record->signature);
+  }
+}
+
 static void put_msg(struct hs2ni_cbor_writer *w,
                     const struct hs2ni_record *record) {
   assert(record->seq >= 1);
   assert(record->type < HS2N_TYPES_MAX);
-  assert(record->flags <= HS2NI_FLAG_VIEW_BOUND);
+  assert(record->flags <= HS2NI_FLAGS_ALL);
   assert(record->body_len <= HS2N_BODY_MAX);
-  hs2ni_cbor_put_array(w, MSG_ELEMENTS);
+  hs2ni_cbor_put_array(w, msg_elements(record->flags));
   hs2ni_cbor_put_uint(w, record->kind);
   hs2ni_cbor_put_uint(w, record->seq);
   hs2ni_cbor_put_uint(w, record->type);
@@ -209,7 +280,9 @@ static void put_msg(struct hs2ni_cbor_writer *w,
   hs2ni_cbor_put_uint(w, record->view);
   if (record->kind == HS2NI_RECORD_LARGE) {
     hs2ni_cbor_put_uint(w, record->body_len);
+    put_extras(w, record);
   } else {
+    put_extras(w, record);
     hs2ni_cbor_put_bytes_head(w, record->body_len);
   }
 }

@@ -11,15 +11,22 @@
  *
  * Records:
  *
- *   [1, seq, type, flags, view, .., body]     msg; body is a byte string and
- *                                             always the last element
- *   [2, seq, type, flags, view, body_len, ..] large: the body comes on a BODY
- *                                             stream; keeps its place in order
- *   [3, lane, floor, bitmap, ..]              ack: all seq <= floor that came
- *                                             are judged; bit i of the bitmap
- *                                             (LSB first) is floor + 1 + i,
- *                                             none of them above 2^64 - 1
- *   [4, lane, seq, code, ..]                  nack: refused with a reason
+ *   [1, seq, type, flags, view, (extras), .., body]
+ *                                  msg; body is a byte string and always the
+ *                                  last element
+ *   [2, seq, type, flags, view, body_len, (extras), ..]
+ *                                  large: the body comes on a BODY stream;
+ * keeps its place in order [3, lane, floor, bitmap, ..]              ack: all
+ * seq <= floor that came are judged; bit i of the bitmap (LSB first) is floor +
+ * 1 + i, none of them above 2^64 - 1 [4, lane, seq, code, ..] nack: refused
+ * with a reason
+ *
+ * Extras stand in this order, each only with its flag:
+ *
+ *   codec, raw_len     COMPRESSED: by what, and the length inflated
+ *   request            REQUEST: its number;  RESPONSE: of what it answers
+ *   status             RESPONSE
+ *   signature          SIGNED: a byte string of HS2NI_SIGNATURE_LEN
  *
  * ".." is where unknown trailing elements (unsigned integers only) are
  * skipped, at most HS2NI_RECORD_EXTRA_MAX of them.  Other forms of the same
@@ -39,7 +46,21 @@
 #define HS2NI_RECORD_MAX 192u
 #define HS2NI_RECORD_EXTRA_MAX 4u
 #define HS2NI_ACK_BITMAP_MAX 128u /* bytes: 1024 numbers */
+#define HS2NI_SIGNATURE_LEN 64u
+
+/* Flags of msg and large.  All but the first need a capability that both
+ * hellos name. */
 #define HS2NI_FLAG_VIEW_BOUND 0x01u
+#define HS2NI_FLAG_COMPRESSED 0x02u
+#define HS2NI_FLAG_REQUEST 0x04u
+#define HS2NI_FLAG_RESPONSE 0x08u /* not together with REQUEST */
+#define HS2NI_FLAG_SIGNED 0x10u
+#define HS2NI_FLAGS_ALL 0x1fu
+
+enum hs2ni_codec {
+  HS2NI_CODEC_LZ4 = 1,
+  HS2NI_CODEC_ZSTD = 2,
+};
 
 enum hs2ni_stream_kind {
   HS2NI_STREAM_HELLO = 0,
@@ -70,9 +91,14 @@ struct hs2ni_record {
   uint32_t flags;    /* MSG, LARGE: known bits only */
   uint64_t view;     /* MSG, LARGE */
   uint32_t body_len; /* MSG: its body follows;  LARGE: on its own stream */
-  uint32_t code;     /* NACK: an enum hs2n_reason, or a newer one */
-  struct hs2n_span bitmap; /* ACK: borrowed from the input; no zero byte at
-                              the end, may be empty */
+  enum hs2ni_codec codec;     /* COMPRESSED */
+  uint32_t raw_len;           /* COMPRESSED: <= HS2N_BODY_MAX */
+  uint64_t request;           /* REQUEST, RESPONSE: >= 1 */
+  uint32_t status;            /* RESPONSE */
+  struct hs2n_span signature; /* SIGNED: borrowed from the input */
+  uint32_t code;              /* NACK: an enum hs2n_reason, or a newer one */
+  struct hs2n_span bitmap;    /* ACK: borrowed from the input; no zero byte at
+                                 the end, may be empty */
 };
 
 /* Each decodes one item from the front of in and returns the bytes used

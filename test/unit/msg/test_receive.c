@@ -105,6 +105,13 @@ static void breaches_end_the_connection(void) {
                                           .type = 5,
                                           .body_len = (1u << 20) + 1});
   CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
+  lane_head(&b, 1); /* a flag that was not offered */
+  bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_MSG,
+                                          .seq = 1,
+                                          .type = 1,
+                                          .flags = HS2NI_FLAG_REQUEST,
+                                          .request = 1});
+  CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
   b.len = 0;
   bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);
   bytes_msg(&b, 1, 1, 0); /* a message among acks */

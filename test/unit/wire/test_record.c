@@ -51,6 +51,8 @@ static const char *const good_records[] = {
     "86020703010905",
     "84030203 4107",
     "8404020305",
+    "8a0107030b0901050406 4107", /* compressed, and a response */
+    "87020703050a0904",          /* a request */
 };
 static const struct codec codecs[] = {
     {head_decode, head_encode, good_heads, ARRAY_LEN(good_heads)},
@@ -87,6 +89,27 @@ static uint64_t any(struct hs2ni_rng *rng, uint64_t min, uint64_t max) {
   return min + (value <= span ? value : value % (span + 1));
 }
 
+static const uint8_t signature[HS2NI_SIGNATURE_LEN] = {1, 2, 3, 0xff};
+
+static void any_extras(struct hs2ni_rng *rng, struct hs2ni_record *r) {
+  r->flags = (uint32_t)any(rng, 0, HS2NI_FLAGS_ALL);
+  if ((r->flags & HS2NI_FLAG_COMPRESSED) != 0) {
+    r->codec = (enum hs2ni_codec)any(rng, HS2NI_CODEC_LZ4, HS2NI_CODEC_ZSTD);
+    r->raw_len = (uint32_t)any(rng, 0, HS2N_BODY_MAX);
+  }
+  if ((r->flags & HS2NI_FLAG_REQUEST) != 0) {
+    r->flags &= ~HS2NI_FLAG_RESPONSE;
+    r->request = any(rng, 1, UINT64_MAX);
+  }
+  if ((r->flags & HS2NI_FLAG_RESPONSE) != 0) {
+    r->request = any(rng, 1, UINT64_MAX);
+    r->status = (uint32_t)any(rng, 0, UINT32_MAX);
+  }
+  if ((r->flags & HS2NI_FLAG_SIGNED) != 0) {
+    r->signature = (struct hs2n_span){signature, sizeof(signature)};
+  }
+}
+
 static struct hs2ni_record any_record(struct hs2ni_rng *rng,
                                       uint8_t bitmap[HS2NI_ACK_BITMAP_MAX]) {
   struct hs2ni_record r = {
@@ -99,7 +122,7 @@ static struct hs2ni_record any_record(struct hs2ni_rng *rng,
   case HS2NI_RECORD_LARGE:
     r.seq = any(rng, 1, UINT64_MAX);
     r.type = (uint8_t)any(rng, 0, HS2N_TYPES_MAX - 1);
-    r.flags = (uint32_t)any(rng, 0, HS2NI_FLAG_VIEW_BOUND);
+    any_extras(rng, &r);
     r.view = any(rng, 0, UINT64_MAX);
     r.body_len = (uint32_t)any(rng, 0, HS2N_BODY_MAX);
     break;
@@ -131,6 +154,14 @@ static void check_same(const struct hs2ni_record *a,
   CHECK(a->view == b->view);
   CHECK_EQ(a->body_len, b->body_len);
   CHECK_EQ(a->code, b->code);
+  CHECK_EQ(a->codec, b->codec);
+  CHECK_EQ(a->raw_len, b->raw_len);
+  CHECK(a->request == b->request);
+  CHECK_EQ(a->status, b->status);
+  CHECK_EQ(a->signature.len, b->signature.len);
+  if (a->signature.len == b->signature.len && a->signature.len > 0) {
+    CHECK_MEM(a->signature.data, b->signature.data, a->signature.len);
+  }
   CHECK_EQ(a->bitmap.len, b->bitmap.len);
   if (a->bitmap.len == b->bitmap.len && a->bitmap.len > 0) {
     CHECK_MEM(a->bitmap.data, b->bitmap.data, a->bitmap.len);
@@ -194,9 +225,14 @@ static void the_longest_encodings_fit(void) {
       {.kind = HS2NI_RECORD_MSG,
        .seq = UINT64_MAX,
        .type = HS2N_TYPES_MAX - 1,
-       .flags = HS2NI_FLAG_VIEW_BOUND,
+       .flags = HS2NI_FLAGS_ALL & ~HS2NI_FLAG_REQUEST,
        .view = UINT64_MAX,
-       .body_len = HS2N_BODY_MAX},
+       .body_len = HS2N_BODY_MAX,
+       .codec = HS2NI_CODEC_ZSTD,
+       .raw_len = HS2N_BODY_MAX,
+       .request = UINT64_MAX,
+       .status = UINT32_MAX,
+       .signature = {signature, sizeof(signature)}},
       {.kind = HS2NI_RECORD_ACK,
        .lane = HS2N_LANES - 1,
        .seq = UINT64_MAX - 8 * HS2NI_ACK_BITMAP_MAX,
@@ -205,7 +241,8 @@ static void the_longest_encodings_fit(void) {
   uint8_t out[HS2NI_RECORD_MAX];
 
   CHECK_EQ(hs2ni_head_encode(&head, out), 1 + 1 + 1 + 9 + 5);
-  CHECK_EQ(hs2ni_record_encode(&records[0], out), 1 + 1 + 9 + 2 + 1 + 9 + 5);
+  CHECK_EQ(hs2ni_record_encode(&records[0], out),
+           1 + 1 + 9 + 2 + 2 + 9 + (1 + 5) + (9 + 5) + (2 + 64) + 5);
   CHECK_EQ(hs2ni_record_encode(&records[1], out), 1 + 1 + 1 + 9 + 2 + 128);
 }
 
@@ -374,7 +411,7 @@ static void an_item_begins_with_a_short_array(void) {
     } else {
       check_refused(&codecs[0], in);
     }
-    if (byte >= 0x84 && byte <= 0x8a) {
+    if (byte >= 0x84 && byte <= 0x8f) {
       CHECK_EQ(record_decode(in, &item), HS2N_ERR_TRUNCATED);
     } else {
       check_refused(&codecs[1], in);
@@ -406,11 +443,27 @@ static void values_out_of_range_are_refused(void) {
       {1, "8502", HS2N_ERR_MALFORMED},
       {1, "8903", HS2N_ERR_MALFORMED}, /* too many */
       {1, "8a04", HS2N_ERR_MALFORMED},
-      {1, "860100", HS2N_ERR_MALFORMED},        /* seq 0 */
-      {1, "8601 01 183f 01 00 40", 8},          /* type 63 */
-      {1, "8601 01 1840", HS2N_ERR_MALFORMED},  /* type 64 */
-      {1, "8601 01 00 02", HS2N_ERR_MALFORMED}, /* unknown flag */
-      {1, "8601 01 00 00 00 5a04000000", 11},   /* HS2N_BODY_MAX */
+      {1, "860100", HS2N_ERR_MALFORMED},          /* seq 0 */
+      {1, "8601 01 183f 01 00 40", 8},            /* type 63 */
+      {1, "8601 01 1840", HS2N_ERR_MALFORMED},    /* type 64 */
+      {1, "8601 01 00 1820", HS2N_ERR_MALFORMED}, /* unknown flag */
+      {1, "8601 01 00 02", HS2N_ERR_MALFORMED},   /* too few for the flags */
+      {1, "8701 01 00 02", HS2N_ERR_MALFORMED},
+      {1, "8801 01 00 02 00 00", HS2N_ERR_MALFORMED}, /* codecs */
+      {1, "8801 01 00 02 00 03", HS2N_ERR_MALFORMED},
+      {1, "8801 01 00 02 00 02 1a04000000 40", 13},
+      {1, "8801 01 00 02 00 01 1a04000001", HS2N_ERR_TOO_BIG},
+      {1, "8601 01 00 04", HS2N_ERR_MALFORMED},
+      {1, "8701 01 00 04 00 00", HS2N_ERR_MALFORMED}, /* request 0 */
+      {1, "8701 01 00 04 00 01 40", 8},
+      {1, "8901 01 00 0c", HS2N_ERR_MALFORMED}, /* request and response */
+      {1, "8701 01 00 08", HS2N_ERR_MALFORMED},
+      {1, "8801 01 00 08 00 01 1b", HS2N_ERR_MALFORMED}, /* status */
+      {1, "8701 01 00 10 00 583f", HS2N_ERR_MALFORMED},  /* signature */
+      {1, "8701 01 00 10 00 5841", HS2N_ERR_TOO_BIG},
+      {1, "8b01 01 00 00", HS2N_ERR_TOO_BIG}, /* too many for the flags */
+      {1, "8f01 01 00 17", HS2N_ERR_TOO_BIG},
+      {1, "8601 01 00 00 00 5a04000000", 11}, /* HS2N_BODY_MAX */
       {1, "8601 01 00 00 00 5a04000001", HS2N_ERR_TOO_BIG},
       {1, "8601 01 00 00 00 5b", HS2N_ERR_TOO_BIG},
       {1, "8602 01 00 00 00 1a04000000", 11},
@@ -502,6 +555,15 @@ static uint64_t number_at(const cbor_item_t *array, size_t i) {
   return value;
 }
 
+static bool holds(const cbor_item_t *array, uint64_t value) {
+  for (size_t i = 5; i < cbor_array_size(array); i++) {
+    if (number_at(array, i) == value) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /* libcbor's own parser, which builds a tree, reads the same. */
 static void a_general_parser_reads_the_same(void) {
   struct hs2ni_rng rng;
@@ -524,12 +586,13 @@ static void a_general_parser_reads_the_same(void) {
     CHECK_EQ(result.read, len + (msg ? r.body_len : 0));
     CHECK_EQ(number_at(tree, 0), r.kind);
     if (msg || r.kind == HS2NI_RECORD_LARGE) {
-      CHECK_EQ(cbor_array_size(tree), 6);
       CHECK(number_at(tree, 1) == r.seq);
       CHECK_EQ(number_at(tree, 2), r.type);
       CHECK_EQ(number_at(tree, 3), r.flags);
       CHECK(number_at(tree, 4) == r.view);
       CHECK(msg || number_at(tree, 5) == r.body_len);
+      CHECK(r.request == 0 || holds(tree, r.request));
+      CHECK((r.flags & HS2NI_FLAG_COMPRESSED) == 0 || holds(tree, r.raw_len));
     } else {
       CHECK_EQ(cbor_array_size(tree), 4);
       CHECK_EQ(number_at(tree, 1), r.lane);

@@ -26,6 +26,13 @@ static const struct {
 
 static const uint8_t three[] = {0x05, 0x00, 0x01}; /* bits 0, 2 and 16 */
 
+static const uint8_t counting[HS2NI_SIGNATURE_LEN] = {
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+    16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+    32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47,
+    48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
+};
+
 static const struct {
   const char *bytes; /* without the body of a msg */
   struct hs2ni_record means;
@@ -49,6 +56,40 @@ static const struct {
       .type = 3,
       .view = 8,
       .body_len = 1000000}},
+    {"88 02 09 14 02 00 1a00030d40 02 1a00100000",
+     {.kind = HS2NI_RECORD_LARGE,
+      .seq = 9,
+      .type = 20,
+      .flags = HS2NI_FLAG_COMPRESSED,
+      .body_len = 200000,
+      .codec = HS2NI_CODEC_ZSTD,
+      .raw_len = 1 << 20}},
+    {"87 01 02 05 04 00 11 44",
+     {.kind = HS2NI_RECORD_MSG,
+      .seq = 2,
+      .type = 5,
+      .flags = HS2NI_FLAG_REQUEST,
+      .body_len = 4,
+      .request = 17}},
+    {"88 01 03 06 08 00 11 00 590200",
+     {.kind = HS2NI_RECORD_MSG,
+      .seq = 3,
+      .type = 6,
+      .flags = HS2NI_FLAG_RESPONSE,
+      .body_len = 512,
+      .request = 17}},
+    {"87 01 04 01 11 07"
+     "5840"
+     "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+     "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+     "5896",
+     {.kind = HS2NI_RECORD_MSG,
+      .seq = 4,
+      .type = 1,
+      .flags = HS2NI_FLAG_SIGNED | HS2NI_FLAG_VIEW_BOUND,
+      .view = 7,
+      .body_len = 150,
+      .signature = {counting, sizeof(counting)}}},
     {"84 03 01 1829 40",
      {.kind = HS2NI_RECORD_ACK, .lane = HS2N_LANE_VOTE, .seq = 41}},
     {"84 03 05 1903e8 43050001",
@@ -138,6 +179,13 @@ static void records_are_written_and_read_as_ever(void) {
     CHECK_EQ(got.view, want->view);
     CHECK_EQ(got.body_len, want->body_len);
     CHECK_EQ(got.code, want->code);
+    CHECK_EQ(got.codec, want->codec);
+    CHECK_EQ(got.raw_len, want->raw_len);
+    CHECK_EQ(got.request, want->request);
+    CHECK_EQ(got.status, want->status);
+    REQUIRE(got.signature.len == want->signature.len);
+    CHECK(got.signature.len == 0 ||
+          memcmp(got.signature.data, counting, sizeof(counting)) == 0);
     REQUIRE(got.bitmap.len == want->bitmap.len);
     CHECK(got.bitmap.len == 0 ||
           memcmp(got.bitmap.data, three, sizeof(three)) == 0);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,14 @@ static void path_of(const struct child *child, const char *name, char *out,
   (void)snprintf(out, len, "%s/%s", child->dir, name);
 }
 
+static bool enter_netns(const struct child *child) {
+  if (child->netns < 0 || setns(child->netns, CLONE_NEWNET) == 0) {
+    return true;
+  }
+  perror("replica: network namespace");
+  return false;
+}
+
 /* In the new process: becomes the replica or ends. */
 static void become(const struct child *child, int fd, pid_t parent) {
   char config[600];
@@ -32,7 +41,7 @@ static void become(const struct child *child, int fd, pid_t parent) {
   out = open(messages, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent || out < 0 ||
       dup2(out, STDERR_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-      fcntl(fd, F_SETFD, 0) != 0) {
+      fcntl(fd, F_SETFD, 0) != 0 || !enter_netns(child)) {
     _exit(1);
   }
   /* Ctrl-C goes to the whole group of the terminal: the parent decides. */

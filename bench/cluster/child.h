@@ -20,7 +20,8 @@ struct child {
   uint32_t index;
   enum child_state state;
   pid_t pid;
-  int fd; /* -1: none */
+  int fd;    /* -1: none */
+  int netns; /* network namespace to run in; -1: ours */
   char dir[512];
   uint8_t *in;
   size_t in_len;

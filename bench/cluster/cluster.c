@@ -231,7 +231,10 @@ bool cluster_start(struct cluster *c, const struct options *o) {
   c->victim.index = (uint32_t)(o->seed % o->replicas);
   (void)prctl(PR_SET_TIMERSLACK, 1000L);
   for (uint32_t i = 0; i < o->replicas; i++) {
-    c->children[i] = (struct child){.index = i, .fd = -1};
+    c->children[i] =
+        (struct child){.index = i,
+                       .fd = -1,
+                       .netns = o->netns_fd < 0 ? -1 : o->netns_fd + (int)i};
   }
   if (!ledger_init(&c->ledger, o->replicas) ||
       !load_init(&c->load, o->replicas, o->tx_bytes, o->seed)) {

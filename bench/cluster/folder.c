@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define NETNS_PORT 7000
+
 /* A socket bound to a free port, or to a given one, so that no two replicas
  * get the same. */
 static int bind_port(uint16_t *port) {
@@ -51,6 +53,20 @@ static bool choose_ports(const struct options *o, uint16_t *ports,
     close(fds[i]);
   }
   return count == o->replicas;
+}
+
+/* In namespaces of their own all have the same port. */
+static void choose_addrs(const struct options *o, const uint16_t *ports,
+                         struct hs2n_addr *addrs) {
+  for (uint32_t i = 0; i < o->replicas; i++) {
+    addrs[i] = (struct hs2n_addr){
+        .family = HS2N_FAMILY_IPV4, .ip = {127, 0, 0, 1}, .port = ports[i]};
+    if (o->netns_fd >= 0) {
+      addrs[i] = (struct hs2n_addr){.family = HS2N_FAMILY_IPV4,
+                                    .ip = {10, 77, 0, (uint8_t)(i + 1)},
+                                    .port = NETNS_PORT};
+    }
+  }
 }
 
 /* Makes a replica's folder and identity. */
@@ -120,9 +136,8 @@ static const char *fill(const struct options *o, struct child *children,
                    strerror(errno));
     return text;
   }
+  choose_addrs(o, ports, setup->addrs);
   for (uint32_t i = 0; i < o->replicas; i++) {
-    setup->addrs[i] = (struct hs2n_addr){
-        .family = HS2N_FAMILY_IPV4, .ip = {127, 0, 0, 1}, .port = ports[i]};
     err = make_identity(&children[i], setup);
     if (err != HS2N_OK) {
       (void)snprintf(text, len, "identity in %s: %s", children[i].dir,

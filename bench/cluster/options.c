@@ -3,6 +3,7 @@
 #include <hs2net/node.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,6 +31,9 @@ static const char help[] =
     "  --sweep               raise the rate until latency doubles, and show\n"
     "                        what was reached at each step\n"
     "  --base-port N         UDP ports N, N+1, ...; 0: any free (default 0)\n"
+    "  --netns FD            replica i runs in the network namespace open as\n"
+    "                        descriptor FD + i, at 10.77.0.(i + 1), see\n"
+    "                        hs2net-impair\n"
     "  --seed N              chooses the victim and the payloads (default 1)\n"
     "  --json FILE           also write the results as JSON\n"
     "  --keep                keep keys, logs and messages of the replicas\n"
@@ -105,6 +109,7 @@ enum name {
   BLOCK_BYTES,
   TIMER,
   BASE_PORT,
+  NETNS,
   SEED,
   JSON_FILE,
   NAMES
@@ -125,6 +130,7 @@ static const struct {
     [BLOCK_BYTES] = {"--block-max-bytes", "a number from 131072 to 16777216"},
     [TIMER] = {"--timer-ms", "a number from 20 to 60000"},
     [BASE_PORT] = {"--base-port", "0, or a port from 1024 to 65000"},
+    [NETNS] = {"--netns", "the number of an open descriptor"},
     [SEED] = {"--seed", "a number"},
     [JSON_FILE] = {"--json", "the name of a file to write"},
 };
@@ -170,6 +176,10 @@ static bool set(struct options *o, enum name name, const char *text) {
   case BASE_PORT:
     ok = number(text, 0, 65000, &value) && (value == 0 || value >= 1024);
     o->base_port = (uint16_t)value;
+    break;
+  case NETNS:
+    ok = number(text, 3, 1u << 20, &value);
+    o->netns_fd = (int)value;
     break;
   case SEED:
     ok = number(text, 0, UINT64_MAX, &o->seed);
@@ -234,6 +244,17 @@ static enum options_result take(struct options *o, int argc, char **argv,
   return wrong(arg, "no such option");
 }
 
+/* Whether there is a descriptor for each; the replicas themselves need none
+ * of them. */
+static bool netns_open(const struct options *o) {
+  for (uint32_t i = 0; o->netns_fd >= 0 && i < o->replicas; i++) {
+    if (fcntl(o->netns_fd + (int)i, F_SETFD, FD_CLOEXEC) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static enum options_result check(struct options *o) {
   if (o->tx_bytes + 8192 > o->block_bytes_max) {
     return wrong("--tx-bytes", "a transaction must fit into a block, see "
@@ -241,6 +262,9 @@ static enum options_result check(struct options *o) {
   }
   if (o->base_port != 0 && o->base_port + o->replicas > 65535) {
     return wrong("--base-port", "leaves too few ports for all replicas");
+  }
+  if (!netns_open(o)) {
+    return wrong("--netns", "wants an open descriptor for each replica");
   }
   if (o->storage == REP_STORE_MEMORY || o->sweep) {
     o->kill = false;
@@ -266,6 +290,7 @@ enum options_result options_parse(struct options *out, int argc, char **argv) {
                       .block_txs_max = 4096,
                       .block_bytes_max = 2u << 20,
                       .timer_ms = 100,
+                      .netns_fd = -1,
                       .seed = 1};
   enum options_result result = OPTIONS_RUN;
 

@@ -19,6 +19,7 @@ struct options {
   uint32_t block_bytes_max;
   uint32_t timer_ms;  /* least time-out of a view */
   uint16_t base_port; /* 0: any free */
+  int netns_fd;       /* first of the namespaces; -1: all in ours */
   uint64_t seed;
   const char *json; /* NULL: none */
 };

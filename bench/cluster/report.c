@@ -35,8 +35,9 @@ void report_title(const struct options *o) {
   char rate[32];
 
   (void)printf("hs2net-cluster %s: HotStuff-2 on %u replicas, a process each, "
-               "over QUIC on loopback\n",
-               hs2n_version(), (unsigned)o->replicas);
+               "over QUIC %s\n",
+               hs2n_version(), (unsigned)o->replicas,
+               o->netns_fd < 0 ? "on loopback" : "between namespaces");
   if (o->sweep) {
     (void)printf("rising load of %u B transactions, %s\n\n",
                  (unsigned)o->tx_bytes, storage_text(o->storage));

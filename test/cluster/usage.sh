@@ -70,6 +70,7 @@ check 'takes no empty time' refuses '--duration: wants' --duration 0s
 check 'takes values behind an equals sign' refuses '--fsync: wants on or off' --fsync=maybe
 check 'wants room for a block' refuses '--block-max-bytes: wants' --tx-bytes 65536 --block-max-bytes=70000
 check 'says at once that a file cannot be written' refuses '/nonexistent/x: No such file' --json /nonexistent/x
+check 'wants a namespace for each replica' refuses '--netns: wants an open' --netns 70
 check 'points to the help' refuses '--help lists all options' x
 check 'helps' shows 'Exit code: 0 all checks passed' --help
 check 'tells its version' shows 'ngtcp2' --version

@@ -1,11 +1,19 @@
 #include "net_world.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define HEADER_LEN 16
+
+/* What hs2net-impair gives to its command. */
+#define CONTROL_FD 9
+#define NAMESPACES_FD 10
 
 static const struct hs2n_type types[] = {
     {.id = NET_VOTE, .lane = HS2N_LANE_VOTE, .size_max = 16384, .name = "vote"},
@@ -94,6 +102,7 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer peer,
     return HS2N_ACCEPT;
   }
   r->next[from][msg->type]++;
+  r->heard[from] = hs2n_io_now();
   atomic_fetch_add(&r->received, 1);
   return HS2N_ACCEPT;
 }
@@ -126,6 +135,24 @@ static void on_peer(void *self, struct hs2n_peer peer,
 
 /* ---- life ---------------------------------------------------------------- */
 
+/* A socket stays in the namespace where it was made. */
+static int open_io(struct net_replica *r, const struct hs2n_io_config *io,
+                   const struct hs2n_config *config) {
+  const int home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+  int rc = HS2N_ERR_SYSTEM;
+
+  if (!r->net->namespaces) {
+    rc = hs2n_io_new(&r->io, io, config, NULL);
+  } else if (setns(NAMESPACES_FD + (int)r->index, CLONE_NEWNET) == 0) {
+    rc = hs2n_io_new(&r->io, io, config, NULL);
+    if (setns(home, CLONE_NEWNET) != 0) {
+      abort(); /* all that follows would be in the wrong place */
+    }
+  }
+  close(home);
+  return rc;
+}
+
 static bool make(struct net_replica *r) {
   struct hs2n_io_config io_config = r->net->io_config;
   struct epoll_event ev = {.events = EPOLLIN, .data = {.u32 = r->index}};
@@ -148,7 +175,12 @@ static bool make(struct net_replica *r) {
   config.types_n = sizeof(types) / sizeof(types[0]);
   config.udp_payload_max = r->net->udp_payload_max;
   limits.handshake_ms = 20000; /* sanitizers on a busy machine */
-  limits.idle_ms = 30000;
+  limits.idle_ms = r->net->idle_ms != 0 ? r->net->idle_ms : 30000;
+  limits.keep_alive_ms = limits.idle_ms / 4;
+  if (r->net->backoff_ms != 0) {
+    limits.backoff_min_ms = r->net->backoff_ms / 2;
+    limits.backoff_max_ms = r->net->backoff_ms;
+  }
   limits.drain_ms = 100; /* when both ends stop at once, for nothing */
   limits.new_per_source_per_s = 100000;
   limits.new_per_source_burst = 100000;
@@ -157,7 +189,7 @@ static bool make(struct net_replica *r) {
   io_config.listen = r->listen;
   io_config.log = net_log;
   io_config.log_data = r;
-  rc = hs2n_io_new(&r->io, &io_config, &config, NULL);
+  rc = open_io(r, &io_config, &config);
   if (rc != HS2N_OK) {
     printf("# hs2n_io_new: %s\n", hs2n_err_name(rc));
     return false;
@@ -200,6 +232,37 @@ bool net_open(struct net *net, uint32_t n, const char *listen, const char *dial,
     }
   }
   return true;
+}
+
+bool net_open_apart(struct net *net, uint32_t n, uint32_t idle_ms,
+                    uint32_t backoff_ms) {
+  if (!net_open(net, 0, NULL, NULL, NULL)) {
+    return false;
+  }
+  net->n = n;
+  net->namespaces = true;
+  net->idle_ms = idle_ms;
+  net->backoff_ms = backoff_ms;
+  for (uint32_t i = 0; i < n; i++) {
+    char address[32];
+
+    (void)snprintf(address, sizeof(address), "10.77.0.%u:0", (unsigned)i + 1);
+    if (!open_replica(net, i, address, address)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool net_links(const char *words) {
+  char answer[64];
+  ssize_t len;
+
+  if (send(CONTROL_FD, words, strlen(words), MSG_NOSIGNAL) < 0) {
+    return false;
+  }
+  len = recv(CONTROL_FD, answer, sizeof(answer), 0);
+  return len == 2 && memcmp(answer, "ok", 2) == 0;
 }
 
 void net_close(struct net *net) {
@@ -366,4 +429,55 @@ bool net_is_clean(const struct net *net) {
     }
   }
   return true;
+}
+
+/* ---- how long it takes --------------------------------------------------- */
+
+static bool all_heard(const struct net *net) {
+  for (uint32_t to = 0; to < net->n; to++) {
+    for (uint32_t from = 0; from < net->n; from++) {
+      if (from != to && net->r[to].heard[from] == 0) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+bool net_round(struct net *net, hs2n_time *out, size_t *count, size_t max) {
+  hs2n_time sent[NET_MAX];
+
+  for (uint32_t i = 0; i < net->n; i++) {
+    memset(net->r[i].heard, 0, sizeof(net->r[i].heard));
+  }
+  for (uint32_t i = 0; i < net->n; i++) {
+    sent[i] = hs2n_io_now();
+    if (net_send(&net->r[i], NET_MAX, NET_VOTE, 150) != HS2N_OK ||
+        hs2n_io_turn(net->r[i].io, 0) != HS2N_OK) {
+      return false;
+    }
+  }
+  if (!net_run(net, all_heard)) {
+    return false;
+  }
+  for (uint32_t to = 0; to < net->n; to++) {
+    for (uint32_t from = 0; from < net->n; from++) {
+      if (from != to && *count < max) {
+        out[(*count)++] = net->r[to].heard[from] - sent[from];
+      }
+    }
+  }
+  return true;
+}
+
+static int by_size(const void *a, const void *b) {
+  const hs2n_time x = *(const hs2n_time *)a;
+  const hs2n_time y = *(const hs2n_time *)b;
+
+  return (x > y) - (x < y);
+}
+
+hs2n_time net_percentile(hs2n_time *values, size_t count, unsigned percent) {
+  qsort(values, count, sizeof(*values), by_size);
+  return count == 0 ? 0 : values[(count - 1) * percent / 100];
 }

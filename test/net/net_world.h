@@ -3,7 +3,10 @@
  * Every body says who sent it and as what number, and each replica checks
  * that what it gets is whole, in order and new.  The replicas are driven by
  * one outer epoll over hs2n_io_fd of each, or by a thread each; nothing
- * sleeps, and only a test that fails reaches a time limit. */
+ * sleeps, and only a test that fails reaches a time limit.
+ *
+ * Under hs2net-impair each may have a network namespace of its own, with
+ * links between them that a test changes as it goes. */
 #ifndef NET_WORLD_H
 #define NET_WORLD_H
 
@@ -31,6 +34,8 @@ struct net_replica {
   uint64_t sent[NET_MAX][NET_KINDS]; /* numbers given out */
   uint64_t next[NET_MAX][NET_KINDS]; /* numbers expected */
 
+  hs2n_time heard[NET_MAX]; /* the last message of each, by index */
+
   atomic_uint received;
   atomic_uint wrong; /* bodies that are not what was sent, or out of order */
   atomic_uint acked;
@@ -47,12 +52,23 @@ struct net {
   int epoll_fd;
   struct hs2n_io_config io_config; /* of each, but for listen */
   uint32_t udp_payload_max;
+  uint32_t idle_ms;    /* 0: long */
+  uint32_t backoff_ms; /* the longest; 0: the library's default */
+  bool namespaces;     /* those of hs2net-impair */
 };
 
 /* n replicas that listen on loopback and know nobody yet.  listen is the
  * text of an address with port 0, dial the host that the others use. */
 bool net_open(struct net *net, uint32_t n, const char *listen, const char *dial,
               const struct hs2n_io_config *io_config);
+
+/* The same under hs2net-impair, a namespace each; idle_ms and backoff_ms as
+ * in struct net. */
+bool net_open_apart(struct net *net, uint32_t n, uint32_t idle_ms,
+                    uint32_t backoff_ms);
+
+/* Changes the links between namespaces, by words of hs2net-impair. */
+bool net_links(const char *words);
 
 /* Free every replica; safe on a half-open net. */
 void net_close(struct net *net);
@@ -74,6 +90,13 @@ bool net_run(struct net *net, bool (*done)(const struct net *net));
 
 /* For net_run: every replica has every other one up. */
 bool net_all_up(const struct net *net);
+
+/* Every replica sends a small message to every other one and waits until all
+ * have arrived.  Adds how long each took to out[*count], up to max. */
+bool net_round(struct net *net, hs2n_time *out, size_t *count, size_t max);
+
+/* The value that so many of a hundred do not exceed; sorts values. */
+hs2n_time net_percentile(hs2n_time *values, size_t count, unsigned percent);
 
 /* Sums over all replicas. */
 unsigned net_received(const struct net *net);

@@ -193,6 +193,28 @@ static void spinning_replicas_meet(void) {
   large_and_small(&config, 0);
 }
 
+/* covers: H41 */
+static void a_vote_takes_less_than_a_millisecond_on_loopback(void) {
+  enum { ROUNDS = 500 };
+  static hs2n_time took[2 * ROUNDS];
+  size_t count = 0;
+
+  if (net_open(&net, 2, "127.0.0.1:0", "127.0.0.1:0", NULL) && net_join(&net)) {
+    CHECK(net_run(&net, net_all_up));
+    for (unsigned i = 0; i < ROUNDS; i++) {
+      REQUIRE(net_round(&net, took, &count, 2 * ROUNDS));
+    }
+    CHECK(net_percentile(took, count, 50) < HS2N_MS(1));
+    printf("# p50 %.0f us, p99 %.0f us, %zu votes\n",
+           (double)net_percentile(took, count, 50) / 1e3,
+           (double)net_percentile(took, count, 99) / 1e3, count);
+    CHECK(net_is_clean(&net));
+  } else {
+    CHECK(false);
+  }
+  net_close(&net);
+}
+
 static bool peer_went_down(const struct net *n) {
   return n->r[0].downs > 0;
 }
@@ -303,6 +325,7 @@ int main(void) {
   RUN(large_bodies_arrive_whole_in_large_datagrams);
   RUN(large_bodies_arrive_whole_through_a_tiny_buffer);
   RUN(spinning_replicas_meet);
+  RUN(a_vote_takes_less_than_a_millisecond_on_loopback);
   RUN(a_stopped_replica_says_goodbye);
   RUN(a_replica_that_was_killed_comes_back);
   RUN(after_1000_lives_the_port_is_free_and_nothing_is_left);

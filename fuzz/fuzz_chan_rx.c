@@ -117,7 +117,8 @@ static void op_credit(struct hs2ni_conn *conn, uint64_t id, size_t n) {
   f->credited += n;
 }
 
-static void op_want(struct hs2ni_conn *conn) {
+static void op_want(struct hs2ni_conn *conn, uint64_t rank) {
+  (void)rank;
   expect(((struct fuzz *)conn)->attached);
 }
 

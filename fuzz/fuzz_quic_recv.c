@@ -156,7 +156,7 @@ static void on_credit(void *user) {
   struct peer *p = user;
 
   p->blocked = 0;
-  p->conn->ops->want_tx(p->conn);
+  p->conn->ops->want_tx(p->conn, HS2NI_RANK_FIRST);
 }
 
 static bool next(void *user, struct hs2ni_chunk *out) {
@@ -446,7 +446,7 @@ static void send_some(struct world *w, struct input *in) {
   }
   if (p->conn->ops->stream_open(p->conn, &p->stream) == HS2N_OK) {
     p->to_send = number(in, 2) % sizeof(zeros);
-    p->conn->ops->want_tx(p->conn);
+    p->conn->ops->want_tx(p->conn, HS2NI_RANK_FIRST);
   }
   drain(w);
 }

@@ -354,7 +354,8 @@ static void op_credit(struct hs2ni_conn *base, uint64_t id, size_t len) {
   }
 }
 
-static void op_want(struct hs2ni_conn *base) {
+static void op_want(struct hs2ni_conn *base, uint64_t rank) {
+  (void)rank; /* the seed says who is next */
   ((struct conn *)base)->wants = true;
 }
 

@@ -134,6 +134,11 @@ hs2n_time hs2ni_timers_deadline(const struct hs2ni_timers *t) {
   return at;
 }
 
+struct hs2ni_timer *hs2ni_timers_first(const struct hs2ni_timers *t) {
+  assert(!t->running);
+  return t->count > 0 ? t->heap[0] : NULL;
+}
+
 void hs2ni_timers_run(struct hs2ni_timers *t, hs2n_time now) {
   assert(!t->running);
   t->running = true;

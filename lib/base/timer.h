@@ -38,6 +38,8 @@ void hs2ni_timer_set(struct hs2ni_timers *t, struct hs2ni_timer *timer,
 void hs2ni_timer_cancel(struct hs2ni_timers *t, struct hs2ni_timer *timer);
 /* HS2N_TIME_NEVER when none is set. */
 hs2n_time hs2ni_timers_deadline(const struct hs2ni_timers *t);
+/* The one that fires first; NULL when none is set.  Not from inside fire. */
+struct hs2ni_timer *hs2ni_timers_first(const struct hs2ni_timers *t);
 /* Fires those with at <= now, unset before the call; one that is set again
  * at or before now while firing waits for the next run. */
 void hs2ni_timers_run(struct hs2ni_timers *t, hs2n_time now);

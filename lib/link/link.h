@@ -45,6 +45,19 @@ struct hs2ni_close {
   struct hs2n_key key; /* WRONG_KEY found here: what the peer showed instead */
 };
 
+/* How urgent bytes are: low goes first, over all connections of a link.  The
+ * lane decides, within it the order in which messages were queued, so that a
+ * message for many peers reaches one after the other whole. */
+#define HS2NI_RANK_FIRST 0u
+#define HS2NI_RANK_NONE UINT64_MAX /* behind everything */
+#define HS2NI_RANK_ORDER_BITS 56u
+static inline uint64_t hs2ni_rank(unsigned lane, uint64_t order) {
+  return (uint64_t)lane << HS2NI_RANK_ORDER_BITS | order;
+}
+static inline unsigned hs2ni_rank_lane(uint64_t rank) {
+  return (unsigned)(rank >> HS2NI_RANK_ORDER_BITS);
+}
+
 /* Bytes to put into the next packet.  What waits together belongs into one
  * chunk: each chunk is remembered by itself until it is acked, and a stream of
  * which 8,000 get lost at once ends its connection.  With stream HS2NI_DATAGRAM
@@ -57,6 +70,7 @@ struct hs2ni_chunk {
   struct hs2n_span parts[HS2NI_CHUNK_PARTS];
   size_t parts_n; /* may be 0 with fin */
   bool fin;       /* the stream ends behind these parts */
+  uint64_t rank;  /* of its first byte */
 };
 
 /* Upcalls.  user is what was given to dial or returned by on_accept. */
@@ -89,7 +103,7 @@ struct hs2ni_link_user {
   void (*on_done)(void *user, uint64_t stream);
   /* A stream that was blocked, or stream_open that said FULL, can go on. */
   void (*on_credit)(void *user);
-  /* Fills in the next chunk by rank and returns true, or returns false when
+  /* Fills in the chunk of lowest rank and returns true, or returns false when
    * nothing is to be sent.  Called again after each sent or blocked. */
   bool (*next)(void *user, struct hs2ni_chunk *out);
   /* The first len bytes of the chunk last given are in packets; with fin the
@@ -146,8 +160,10 @@ struct hs2ni_link_ops {
   /* Bytes of the largest datagram that fits into a packet now, 0 when the
    * peer takes none. */
   size_t (*datagram_max)(const struct hs2ni_conn *conn);
-  /* The user has something to send: next will be called. */
-  void (*want_tx)(struct hs2ni_conn *conn);
+  /* The user has something to send: next will be called, when nothing of a
+   * lower rank waits on any connection.  rank is that of what has come, or
+   * lower where the user does not know. */
+  void (*want_tx)(struct hs2ni_conn *conn, uint64_t rank);
   void (*conn_stats)(const struct hs2ni_conn *conn,
                      struct hs2ni_conn_stats *out);
 };

@@ -3,9 +3,32 @@
 
 #include <assert.h>
 
-void hs2ni_chan_want(struct hs2ni_chan *chan) {
+void hs2ni_chan_want_at(struct hs2ni_chan *chan, uint64_t rank) {
   if (chan->conn != NULL) {
-    chan->conn->ops->want_tx(chan->conn);
+    chan->conn->ops->want_tx(chan->conn, rank);
+  }
+}
+
+/* That of what hs2ni_chan_next would give, or lower. */
+static uint64_t next_rank(const struct hs2ni_chan *chan) {
+  if (!chan->ack_tx.blocked && hs2ni_ack_tx_due(chan)) {
+    return HS2NI_RANK_FIRST;
+  }
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    const uint64_t rank = hs2ni_tx_lane_rank(&chan->tx[i]);
+
+    if (rank != HS2NI_RANK_NONE) {
+      return rank;
+    }
+  }
+  return HS2NI_RANK_NONE;
+}
+
+void hs2ni_chan_want(struct hs2ni_chan *chan) {
+  const uint64_t rank = next_rank(chan);
+
+  if (rank != HS2NI_RANK_NONE) {
+    hs2ni_chan_want_at(chan, rank);
   }
 }
 

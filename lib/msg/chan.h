@@ -57,6 +57,7 @@ struct hs2ni_msgs {
   struct hs2ni_msg_type types[HS2N_TYPES_MAX];
   uint32_t body_max[HS2N_LANES]; /* largest size_max of a lane's types */
   uint64_t view;
+  uint64_t order; /* of the last message queued, see hs2ni_rank */
   struct hs2ni_list chans;
   struct hs2ni_timers timers;
   struct hs2ni_sends sends;
@@ -82,6 +83,8 @@ hs2ni_chan_pool(const struct hs2ni_chan *chan) {
 size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits);
 /* There may be something to send. */
 void hs2ni_chan_want(struct hs2ni_chan *chan);
+/* There is, of this rank. */
+void hs2ni_chan_want_at(struct hs2ni_chan *chan, uint64_t rank);
 /* Room may have come back: says WRITABLE when it was asked for. */
 void hs2ni_chan_room(struct hs2ni_chan *chan);
 

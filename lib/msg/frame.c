@@ -84,7 +84,8 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
     hs2ni_tx_lane_retry(lane);
     return NULL;
   }
-  *f = (struct hs2ni_frame){.lane = lane, .msg = m, .in_lane = true};
+  *f = (struct hs2ni_frame){
+      .lane = lane, .msg = m, .order = m->order, .in_lane = true};
   if (large) {
     f->large = hs2ni_tx_body_new(f);
     if (f->large == NULL) {

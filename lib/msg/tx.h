@@ -41,6 +41,7 @@ struct hs2ni_tx_msg {
   uint32_t body_len;
   struct hs2n_buf *body; /* NULL: empty */
   uint64_t seq;          /* 0: not given yet */
+  uint64_t order;        /* among all messages of the node */
   uint64_t view;
   hs2n_time deadline; /* 0: none */
   struct hs2ni_frame *frame;
@@ -58,6 +59,7 @@ struct hs2ni_frame {
   struct hs2ni_tx_body *large;
   uint32_t body_len; /* bytes behind the header; 0 when large */
   uint32_t charge;   /* budget to give back when this goes, see charged */
+  uint64_t order;    /* of its message */
   uint64_t sent;     /* bytes that the link took */
   uint64_t end;      /* offset in the stream behind it, once all are sent */
   bool charged;
@@ -139,6 +141,9 @@ bool hs2ni_tx_expired(const struct hs2ni_tx_msg *m);
 
 void hs2ni_tx_lane_init(struct hs2ni_tx_lane *lane, struct hs2ni_chan *chan,
                         uint8_t index);
+/* That of what hs2ni_tx_lane_next would give, or lower; HS2NI_RANK_NONE when
+ * that would say false. */
+uint64_t hs2ni_tx_lane_rank(const struct hs2ni_tx_lane *lane);
 bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out);
 void hs2ni_tx_lane_sent(struct hs2ni_tx_lane *lane, size_t len);
 void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset);

@@ -75,7 +75,11 @@ bool hs2ni_tx_body_next(struct hs2ni_tx_body *b, struct hs2ni_chunk *out) {
   if (b->blocked || b->sent >= end_of(b)) {
     return false;
   }
-  *out = (struct hs2ni_chunk){.stream = b->stream, .fin = b->ended == 0};
+  *out = (struct hs2ni_chunk){
+      .stream = b->stream,
+      .fin = b->ended == 0,
+      .rank = hs2ni_rank(b->frame->lane->lane, b->frame->order),
+  };
   if (b->sent < b->head_len) {
     out->parts[out->parts_n++] =
         (struct hs2n_span){b->head + b->sent, b->head_len - (size_t)b->sent};

@@ -155,7 +155,10 @@ static bool lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
   if (f == NULL || !open_stream(lane)) {
     return false;
   }
-  *out = (struct hs2ni_chunk){.stream = lane->stream};
+  *out = (struct hs2ni_chunk){
+      .stream = lane->stream,
+      .rank = hs2ni_rank(lane->lane, f->order),
+  };
   if (lane->offset < lane->head_len) {
     add_part(out, lane->head + lane->offset,
              lane->head_len - (size_t)lane->offset);
@@ -168,6 +171,23 @@ static bool lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
     f = f->node.next != NULL ? frame_of(f->node.next) : add_frame(lane);
   }
   return true;
+}
+
+uint64_t hs2ni_tx_lane_rank(const struct hs2ni_tx_lane *lane) {
+  const struct hs2ni_tx_body *b = lane->writing;
+
+  if (is_paused(lane) || (b == NULL && lane->blocked) ||
+      (b != NULL && b->blocked)) {
+    return HS2NI_RANK_NONE;
+  }
+  if (b != NULL) {
+    return hs2ni_rank(lane->lane, b->frame->order);
+  }
+  if (lane->unsent != NULL) {
+    return hs2ni_rank(lane->lane, lane->unsent->order);
+  }
+  return lane->next == NULL ? HS2NI_RANK_NONE
+                            : hs2ni_rank(lane->lane, lane->next->order);
 }
 
 bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {

@@ -81,6 +81,7 @@ void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
   struct hs2ni_tx_lane *lane = m->lane;
   struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
 
+  m->order = ++lane->chan->msgs->order;
   hs2ni_list_push_back(&lane->msgs, &m->node);
   if (lane->next == NULL) {
     lane->next = m;
@@ -91,7 +92,7 @@ void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
   lane->dated_n += m->deadline != 0;
   env->stats.messages_sent++;
   env->stats.message_bytes_sent += m->body_len;
-  hs2ni_chan_want(lane->chan);
+  hs2ni_chan_want_at(lane->chan, hs2ni_rank(lane->lane, m->order));
 }
 
 void hs2ni_tx_uncharge(struct hs2ni_tx_lane *lane, uint32_t bytes) {

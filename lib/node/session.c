@@ -127,7 +127,7 @@ static bool greet(struct hs2ni_session *s) {
 
   s->tx_open = err == HS2N_OK;
   if (s->tx_open) {
-    s->conn->ops->want_tx(s->conn);
+    s->conn->ops->want_tx(s->conn, HS2NI_RANK_FIRST);
   }
   return err == HS2N_OK || err == HS2N_ERR_FULL;
 }
@@ -371,6 +371,7 @@ static bool next(void *user, struct hs2ni_chunk *out) {
         (struct hs2n_span){s->tx + s->tx_sent, s->tx_len - s->tx_sent};
     out->parts_n = 1;
     out->fin = true;
+    out->rank = HS2NI_RANK_FIRST;
     return true;
   }
   return s->chan != NULL && hs2ni_chan_next(s->chan, out);

@@ -94,6 +94,7 @@ static int recv_stream_data(ngtcp2_conn *ng, uint32_t flags, int64_t stream_id,
   (void)ng;
   (void)offset;
   (void)stream_user_data;
+  c->owes_ack = true;
   if (listening(c)) {
     c->ep->user->on_data(c->user, (uint64_t)stream_id,
                          (struct hs2n_span){data, len},
@@ -108,6 +109,7 @@ static int recv_datagram(ngtcp2_conn *ng, uint32_t flags, const uint8_t *data,
 
   (void)ng;
   (void)flags;
+  c->owes_ack = true;
   if (listening(c)) {
     c->ep->user->on_datagram(c->user, (struct hs2n_span){data, len});
   }

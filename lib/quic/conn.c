@@ -251,21 +251,6 @@ void hs2ni_quic_conn_free(struct hs2ni_quic_conn *c) {
   hs2ni_free(ep->env, c, sizeof(*c));
 }
 
-void hs2ni_quic_conn_ready(struct hs2ni_quic_conn *c) {
-  c->more = true;
-  if (!c->in_ready) {
-    c->in_ready = true;
-    hs2ni_list_push_back(&c->ep->ready, &c->ready_node);
-  }
-}
-
-void hs2ni_quic_conn_unready(struct hs2ni_quic_conn *c) {
-  if (c->in_ready) {
-    c->in_ready = false;
-    hs2ni_list_remove(&c->ep->ready, &c->ready_node);
-  }
-}
-
 void hs2ni_quic_conn_rearm(struct hs2ni_quic_conn *c) {
   const hs2n_time now = c->ep->env->now;
   hs2n_time at = ngtcp2_conn_get_expiry2(c->ng);

@@ -157,6 +157,8 @@ struct hs2ni_quic_conn {
   ngtcp2_crypto_conn_ref ref;
   struct hs2ni_list_node node;       /* in ep->conns */
   struct hs2ni_list_node ready_node; /* in ep->ready when in_ready */
+  struct hs2ni_timer turn;           /* in ep->turns when its slot is set */
+  uint64_t rank; /* of what it offered last, or of its turn */
   struct hs2ni_timer timer;
   void *user;
   struct hs2n_key key; /* what a dialled peer must prove */
@@ -190,6 +192,9 @@ struct hs2ni_quic_conn {
   bool reset_heard;    /* the peer's stateless reset */
   bool wants_tx;       /* next may have something */
   bool more;           /* touched while it was being written */
+  bool owes_ack;       /* data has come since its last packet */
+  bool put_back;       /* what it offered must wait for others */
+  bool resending;      /* its last packet had no room for what is new */
   bool opens_full;     /* stream_open said FULL */
   bool stream_blocked; /* the user was told so */
   bool conn_blocked;   /* the peer's connection window is used up */
@@ -225,7 +230,9 @@ struct hs2ni_quic {
   struct hs2ni_map *routes;
   struct hs2ni_timers timers;
   struct hs2ni_list conns;
-  struct hs2ni_list ready; /* to be written, in turn */
+  struct hs2ni_list ready;   /* see ready.c */
+  struct hs2ni_timers turns; /* by rank */
+  uint64_t others;           /* lowest rank that waits besides who is written */
   struct hs2ni_list tombs;
   struct hs2ni_list tombs_tx;
   uint32_t conns_max;
@@ -355,9 +362,6 @@ HS2N_MUST_CHECK int hs2ni_quic_conn_accept(struct hs2ni_quic_conn **out,
                                            const ngtcp2_cid *odcid);
 /* Everything but upcalls; NULL and half-built are fine. */
 void hs2ni_quic_conn_free(struct hs2ni_quic_conn *c);
-/* Puts it in line to be written. */
-void hs2ni_quic_conn_ready(struct hs2ni_quic_conn *c);
-void hs2ni_quic_conn_unready(struct hs2ni_quic_conn *c);
 /* Reads the next expiry from ngtcp2, after all writing is done. */
 void hs2ni_quic_conn_rearm(struct hs2ni_quic_conn *c);
 
@@ -393,6 +397,25 @@ size_t hs2ni_quic_datagram_max(const struct hs2ni_conn *conn);
 void hs2ni_quic_deferred_run(struct hs2ni_quic_conn *c, bool alive);
 /* Whether stream is still to be opened. */
 bool hs2ni_quic_deferred_has(const struct hs2ni_quic *ep, uint64_t stream);
+
+/* ready.c */
+/* ngtcp2 may have something to write. */
+void hs2ni_quic_conn_ready(struct hs2ni_quic_conn *c);
+/* The user has something of this rank, or of one that will turn out. */
+void hs2ni_quic_conn_turn(struct hs2ni_quic_conn *c, uint64_t rank);
+void hs2ni_quic_conn_unready(struct hs2ni_quic_conn *c);
+bool hs2ni_quic_any_ready(const struct hs2ni_quic *ep);
+/* Takes out who is to be written, and notes in ep->others what that one must
+ * not be put before.  NULL: nobody.  *out_turn: it is the turn of its rank. */
+struct hs2ni_quic_conn *hs2ni_quic_take_ready(struct hs2ni_quic *ep,
+                                              bool *out_turn);
+/* Whether c sends again what was lost, while others have something new in the
+ * same lane.  ngtcp2 puts lost bytes first, whatever their lane was. */
+bool hs2ni_quic_yields(const struct hs2ni_quic_conn *c);
+/* Whether bytes of this rank may leave now.  joins: into a packet that leaves
+ * anyway, where those of one lane may share what a packet costs. */
+bool hs2ni_quic_may_offer(const struct hs2ni_quic_conn *c, uint64_t rank,
+                          bool joins);
 
 /* send.c */
 size_t hs2ni_quic_poll_tx(struct hs2ni_link *link, struct hs2n_tx *tx,

@@ -10,6 +10,8 @@ struct packet {
   size_t destlen;
   ngtcp2_tstamp ts;
   uint32_t refusals; /* blocked upcalls in this packet */
+  bool offered;      /* the user has something for it */
+  bool fed;          /* and some of it went in */
 };
 
 /* A user that keeps offering what is blocked is not asked for ever. */
@@ -29,6 +31,7 @@ static void sent(struct hs2ni_quic_conn *c, uint64_t stream, size_t len,
 /* Goes on with something else. */
 static ngtcp2_ssize blocked(struct packet *p, uint64_t stream) {
   p->refusals++;
+  p->offered = false;
   p->c->stream_blocked |= stream != HS2NI_DATAGRAM;
   if (listening(p->c)) {
     p->c->ep->user->blocked(p->c->user, stream);
@@ -88,6 +91,7 @@ static ngtcp2_ssize put_datagram(struct packet *p,
              rv == NGTCP2_ERR_INVALID_ARGUMENT) {
     return blocked(p, HS2NI_DATAGRAM);
   }
+  p->fed = p->fed || accepted;
   sent(c, HS2NI_DATAGRAM, accepted ? total : 0, false);
   return rv;
 }
@@ -123,6 +127,7 @@ static ngtcp2_ssize put_stream(struct packet *p,
   default:
     break;
   }
+  p->fed = p->fed || taken >= 0;
   sent(c, chunk->stream, taken < 0 ? 0 : (size_t)taken,
        chunk->fin && taken >= 0 && (size_t)taken == total);
   return rv;
@@ -137,10 +142,18 @@ static bool pull(struct packet *p, struct hs2ni_chunk *chunk) {
   }
   chunk->parts_n = 0;
   chunk->fin = false;
+  chunk->rank = HS2NI_RANK_FIRST;
   if (!c->ep->user->next(c->user, chunk)) {
     c->wants_tx = false;
     return false;
   }
+  c->rank = chunk->rank;
+  if (!hs2ni_quic_may_offer(c, chunk->rank, p->fed || c->owes_ack)) {
+    c->put_back = true;
+    sent(c, chunk->stream, 0, false);
+    return false;
+  }
+  p->offered = true;
   return listening(c);
 }
 
@@ -176,12 +189,16 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
   ngtcp2_ssize rv;
 
   (void)ng;
-  if (p.c->closing || p.c->failed) {
+  if (p.c->closing || p.c->failed || hs2ni_quic_yields(p.c)) {
     return 0; /* earlier packets of the batch still go out */
   }
   do {
     rv = put(&p);
   } while (rv == NGTCP2_ERR_WRITE_MORE);
+  p.c->resending = rv > 0 && p.offered && !p.fed;
+  if (rv > 0) {
+    p.c->owes_ack = false;
+  }
   hs2ni_quic_deferred_run(p.c, rv >= 0);
   return rv;
 }

@@ -137,7 +137,7 @@ static hs2n_time deadline(const struct hs2ni_link *link) {
   const struct hs2ni_quic *ep = hs2ni_quic_of(link);
 
   /* What waits to be written has not told its next time yet. */
-  if (!hs2ni_list_empty(&ep->ready) || !hs2ni_list_empty(&ep->tombs_tx) ||
+  if (hs2ni_quic_any_ready(ep) || !hs2ni_list_empty(&ep->tombs_tx) ||
       ep->answers_n > 0) {
     return ep->env->now;
   }
@@ -190,12 +190,15 @@ static void conn_close(struct hs2ni_conn *conn, enum hs2n_reason reason) {
   hs2ni_quic_end_by_user(c, reason);
 }
 
-static void want_tx(struct hs2ni_conn *conn) {
+/* Who waits for the path to take more is woken by an ack or a timer. */
+static void want_tx(struct hs2ni_conn *conn, uint64_t rank) {
   struct hs2ni_quic_conn *c = hs2ni_quic_conn_of(conn);
 
-  if (!c->wants_tx) {
+  if (!c->wants_tx || c->turn.slot != 0) {
     c->wants_tx = true;
-    hs2ni_quic_conn_ready(c);
+    hs2ni_quic_conn_turn(c, rank);
+  } else if (rank < c->rank) {
+    c->rank = rank;
   }
 }
 
@@ -228,6 +231,7 @@ static void endpoint_free(struct hs2ni_link *link) {
   hs2ni_free(env, ep->answers, answers_size());
   hs2ni_free(env, ep->deferred, deferred_size());
   hs2ni_quic_sources_fini(&ep->sources, env);
+  hs2ni_timers_fini(&ep->turns, env);
   hs2ni_timers_fini(&ep->timers, env);
   hs2ni_map_free(ep->routes, env);
   ngtcp2_secure_clear(ep->reset_key, sizeof(ep->reset_key));
@@ -279,6 +283,9 @@ static int tables_init(struct hs2ni_quic *ep) {
   if (rv == HS2N_OK) {
     rv = hs2ni_timers_init(&ep->timers, env,
                            ep->conns_max + HS2NI_QUIC_TOMBS_MAX);
+  }
+  if (rv == HS2N_OK) {
+    rv = hs2ni_timers_init(&ep->turns, env, ep->conns_max);
   }
   if (rv == HS2N_OK) {
     rv = hs2ni_quic_sources_init(&ep->sources, env);

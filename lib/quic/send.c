@@ -49,7 +49,7 @@ static bool send_tomb(struct hs2ni_quic *ep, struct hs2n_tx *tx) {
  * Returns its bytes, 0, or ngtcp2's error. */
 static ngtcp2_ssize write_batch(struct hs2ni_quic_conn *c, struct hs2n_tx *tx,
                                 ngtcp2_path *path, ngtcp2_pkt_info *pi,
-                                size_t *out_segment) {
+                                size_t packets_max, size_t *out_segment) {
   const hs2n_time now = c->ep->env->now;
   const size_t packet = ngtcp2_conn_get_path_max_tx_udp_payload_size2(c->ng);
   size_t room = tx->capacity < HS2NI_QUIC_BATCH_BYTES_MAX
@@ -68,7 +68,7 @@ static ngtcp2_ssize write_batch(struct hs2ni_quic_conn *c, struct hs2n_tx *tx,
   }
   return ngtcp2_conn_write_aggregate_pkt2(
       c->ng, path, pi, tx->data, room < quantum ? room : quantum, out_segment,
-      hs2ni_quic_packet_write, HS2NI_QUIC_BATCH_PACKETS_MAX, now);
+      hs2ni_quic_packet_write, packets_max, now);
 }
 
 static void fill(struct hs2n_tx *tx, const struct hs2ni_quic_conn *c,
@@ -78,22 +78,45 @@ static void fill(struct hs2n_tx *tx, const struct hs2ni_quic_conn *c,
   tx->ecn = ecn;
 }
 
+/* After a batch of n bytes: whether, and when, c is to be asked again. */
+static void queue_again(struct hs2ni_quic_conn *c, ngtcp2_ssize n) {
+  if (c->more) {
+    hs2ni_quic_conn_ready(c);
+  }
+  /* The call that finds nothing left is not wasted: by it ngtcp2 learns that
+   * the application, not the path, set the pace. */
+  if (n > 0 || c->put_back) {
+    hs2ni_quic_conn_turn(c, hs2ni_quic_yields(c) && c->rank < c->ep->others
+                                ? c->ep->others
+                                : c->rank);
+  }
+  if (!c->in_ready && c->turn.slot == 0) {
+    hs2ni_quic_conn_rearm(c);
+  }
+}
+
 /* Writes what c has to say.  Returns whether tx holds something; c may be
  * gone afterwards. */
-static bool send_conn(struct hs2ni_quic_conn *c, struct hs2n_tx *tx) {
+static bool send_conn(struct hs2ni_quic_conn *c, bool turn,
+                      struct hs2n_tx *tx) {
+  /* Before its turn it may say what can't wait, and that is one packet. */
+  const size_t packets_max =
+      turn || c->rank <= c->ep->others ? HS2NI_QUIC_BATCH_PACKETS_MAX : 1;
   ngtcp2_path_storage ps;
   ngtcp2_pkt_info pi = {0};
   size_t segment = 0;
   ngtcp2_ssize n;
 
   c->more = false;
+  c->put_back = false;
+  c->resending = false;
   if (c->closing || c->failed) {
     (void)hs2ni_quic_settle(c, 0);
     return false;
   }
   ngtcp2_path_storage_zero(&ps);
   c->in_ng = true;
-  n = write_batch(c, tx, &ps.path, &pi, &segment);
+  n = write_batch(c, tx, &ps.path, &pi, packets_max, &segment);
   c->in_ng = false;
   if (n > 0) {
     fill(tx, c, &ps.path, pi.ecn);
@@ -106,36 +129,20 @@ static bool send_conn(struct hs2ni_quic_conn *c, struct hs2n_tx *tx) {
     (void)hs2ni_quic_settle(c, n < 0 ? (int)n : 0);
     return n > 0;
   }
-  /* The call that finds nothing left is not wasted: by it ngtcp2 learns that
-   * the application, not the path, set the pace. */
-  if (c->more || n > 0) {
-    hs2ni_quic_conn_ready(c);
-  } else {
-    hs2ni_quic_conn_rearm(c);
-  }
+  queue_again(c, n);
   return n > 0;
-}
-
-static struct hs2ni_quic_conn *next_ready(struct hs2ni_quic *ep) {
-  struct hs2ni_quic_conn *c;
-
-  if (hs2ni_list_empty(&ep->ready)) {
-    return NULL;
-  }
-  c = HS2NI_CONTAINER(ep->ready.head, struct hs2ni_quic_conn, ready_node);
-  hs2ni_quic_conn_unready(c);
-  return c;
 }
 
 /* Fills one entry.  Returns false when nothing is left to send. */
 static bool send_one(struct hs2ni_quic *ep, struct hs2n_tx *tx) {
   struct hs2ni_quic_conn *c;
+  bool turn;
 
   if (send_answer(ep, tx) || send_tomb(ep, tx)) {
     return true;
   }
-  while ((c = next_ready(ep)) != NULL) {
-    if (send_conn(c, tx)) {
+  while ((c = hs2ni_quic_take_ready(ep, &turn)) != NULL) {
+    if (send_conn(c, turn, tx)) {
       return true;
     }
     /* It may have ended and left its last packet. */

@@ -262,6 +262,10 @@ static void walks_like_a_searched_array(void) {
       }
     }
     walk_check_deadline(&walk);
+    CHECK_EQ(hs2ni_timers_first(&walk.world.timers) == NULL
+                 ? HS2N_TIME_NEVER
+                 : hs2ni_timers_first(&walk.world.timers)->at,
+             hs2ni_timers_deadline(&walk.world.timers));
   }
   CHECK_EQ(walk.world.env.mem.requests, before);
   finish(&walk.world);

@@ -80,7 +80,7 @@ static void on_credit(void *user) {
 
   s->credits++;
   s->stuck = false;
-  s->conn->ops->want_tx(s->conn);
+  s->conn->ops->want_tx(s->conn, HS2NI_RANK_FIRST);
 }
 
 static bool next(void *user, struct hs2ni_chunk *out) {
@@ -230,7 +230,7 @@ static void a_stream_arrives_in_order_and_then_its_end(void) {
     s->data = data;
     s->len = LEN;
     CHECK_EQ(s->conn->ops->stream_open(s->conn, &s->stream), HS2N_OK);
-    s->conn->ops->want_tx(s->conn);
+    s->conn->ops->want_tx(s->conn, HS2NI_RANK_FIRST);
     memnet_settle(p.net);
     CHECK_EQ(p.sides[1].received, LEN);
     CHECK_EQ(p.sides[1].fins, 1);

@@ -25,7 +25,8 @@ static void op_credit(struct hs2ni_conn *conn, uint64_t stream, size_t len) {
   ((struct raw *)conn)->credited += len;
 }
 
-static void op_want(struct hs2ni_conn *conn) {
+static void op_want(struct hs2ni_conn *conn, uint64_t rank) {
+  (void)rank;
   ((struct raw *)conn)->wants++;
 }
 

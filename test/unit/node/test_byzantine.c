@@ -59,7 +59,7 @@ static void on_up(void *user) {
   if (w->oddity == ODD_SECOND_PART) {
     CHECK_EQ(w->conn->ops->stream_open(w->conn, &w->stream[1]), HS2N_OK);
   }
-  w->conn->ops->want_tx(w->conn);
+  w->conn->ops->want_tx(w->conn, HS2NI_RANK_FIRST);
 }
 
 static void on_closed(void *user, const struct hs2ni_close *why) {

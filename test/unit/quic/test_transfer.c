@@ -372,7 +372,7 @@ static void meddle_with_all(struct world_conn *c) {
     return;
   }
   c->conn->ops->conn_stats(c->conn, &stats);
-  c->conn->ops->want_tx(c->conn);
+  c->conn->ops->want_tx(c->conn, HS2NI_RANK_FIRST);
   if (c->in_n > 0) {
     struct world_stream *in = &c->in[0];
 
@@ -506,7 +506,7 @@ static void datagrams_arrive_and_share_packets(void) {
   packets = w.nodes[0].packets_out;
   a->datagrams_to_send = 50;
   a->datagram_len = 128;
-  a->conn->ops->want_tx(a->conn);
+  a->conn->ops->want_tx(a->conn, HS2NI_RANK_FIRST);
   REQUIRE(world_send(a, 5000) != NULL);
   CHECK(arrive(&w, a, b, HS2N_S(1)));
   CHECK_EQ(a->datagrams_sent, 50);
@@ -529,13 +529,13 @@ static void the_largest_datagram_fits_and_a_larger_one_is_refused(void) {
   CHECK(max >= 1400 && max <= 1452);
   a->datagrams_to_send = 1;
   a->datagram_len = max;
-  a->conn->ops->want_tx(a->conn);
+  a->conn->ops->want_tx(a->conn, HS2NI_RANK_FIRST);
   world_run(&w, HS2N_MS(50));
   CHECK_EQ(b->datagrams_received, 1);
   CHECK_EQ(b->datagram_bytes, max);
   a->datagrams_to_send = 1;
   a->datagram_len = max + 1;
-  a->conn->ops->want_tx(a->conn);
+  a->conn->ops->want_tx(a->conn, HS2NI_RANK_FIRST);
   world_run(&w, HS2N_MS(50));
   CHECK_EQ(a->datagrams_refused, 1);
   CHECK_EQ(b->datagrams_received, 1);
@@ -555,7 +555,7 @@ static void lost_datagrams_stay_lost(void) {
   for (unsigned i = 0; i < 100; i++) {
     a->datagrams_to_send = 1;
     a->datagram_len = 300;
-    a->conn->ops->want_tx(a->conn);
+    a->conn->ops->want_tx(a->conn, HS2NI_RANK_FIRST);
     world_run(&w, HS2N_MS(50));
   }
   CHECK_EQ(a->datagrams_sent, 100);
@@ -625,7 +625,7 @@ static void the_steady_state_allocates_nothing(void) {
     s->total += 5 * 128;
     s->fin = false;
     a->keep_open = true;
-    a->conn->ops->want_tx(a->conn);
+    a->conn->ops->want_tx(a->conn, HS2NI_RANK_FIRST);
     world_run(&w, HS2N_MS(10));
   }
   CHECK_EQ(s->acked, 300 * 5 * 128);

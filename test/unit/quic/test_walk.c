@@ -92,7 +92,7 @@ static void walk_step(struct walk *k) {
   case 5:
     c->datagrams_to_send = (unsigned)below(k, 20);
     c->datagram_len = 1 + (size_t)below(k, 1500);
-    c->conn->ops->want_tx(c->conn);
+    c->conn->ops->want_tx(c->conn, HS2NI_RANK_FIRST);
     break;
   case 6:
     c->node->no_credit = !c->node->no_credit;

@@ -173,11 +173,25 @@ static void on_credit(void *user) {
   for (size_t i = 0; i < c->out_n; i++) {
     c->out[i].blocked = false;
   }
-  c->conn->ops->want_tx(c->conn);
+  c->conn->ops->want_tx(c->conn, HS2NI_RANK_FIRST);
 }
 
 static bool wants(const struct world_stream *s) {
   return !s->blocked && !s->stopped && !s->done && !s->reset && !s->fin;
+}
+
+static struct world_stream *choose(struct world_conn *c) {
+  struct world_stream *best = NULL;
+
+  for (size_t i = 0; i < c->out_n; i++) {
+    struct world_stream *s = &c->out[i];
+
+    if (wants(s) && (!c->keep_open || s->offset < s->total) &&
+        (best == NULL || s->rank < best->rank)) {
+      best = s;
+    }
+  }
+  return best;
 }
 
 static void offer(const struct world_conn *c, const struct world_stream *s,
@@ -187,6 +201,7 @@ static void offer(const struct world_conn *c, const struct world_stream *s,
   uint64_t at = s->offset;
 
   out->stream = s->id;
+  out->rank = s->rank;
   out->fin = !c->keep_open;
   if (c->chunk_max != 0 && left > c->chunk_max) {
     left = c->chunk_max;
@@ -204,6 +219,7 @@ static void offer(const struct world_conn *c, const struct world_stream *s,
 
 static bool next(void *user, struct hs2ni_chunk *out) {
   struct world_conn *c = user;
+  struct world_stream *s;
 
   assert(c->conn != NULL);
   if (c->meddle != NULL) {
@@ -225,14 +241,11 @@ static bool next(void *user, struct hs2ni_chunk *out) {
     out->parts_n = 1;
     return true;
   }
-  for (size_t i = 0; i < c->out_n; i++) {
-    if (wants(&c->out[i]) &&
-        (!c->keep_open || c->out[i].offset < c->out[i].total)) {
-      offer(c, &c->out[i], out);
-      return true;
-    }
+  s = choose(c);
+  if (s != NULL) {
+    offer(c, s, out);
   }
-  return false;
+  return s != NULL;
 }
 
 static void sent(void *user, uint64_t stream, size_t len, bool fin) {
@@ -249,6 +262,9 @@ static void sent(void *user, uint64_t stream, size_t len, bool fin) {
   s->offset += len;
   s->fin = fin;
   assert(s->offset <= s->total && (!fin || s->offset == s->total));
+  if (len > 0 && c->node->on_sent != NULL) {
+    c->node->on_sent(c, s, len);
+  }
 }
 
 static void blocked(void *user, uint64_t stream) {
@@ -279,6 +295,11 @@ static const struct hs2ni_link_user user_ops = {
 };
 
 struct world_stream *world_send(struct world_conn *c, uint64_t len) {
+  return world_send_ranked(c, len, HS2NI_RANK_FIRST);
+}
+
+struct world_stream *world_send_ranked(struct world_conn *c, uint64_t len,
+                                       uint64_t rank) {
   struct world_stream *s;
   uint64_t id;
 
@@ -287,8 +308,8 @@ struct world_stream *world_send(struct world_conn *c, uint64_t len) {
     return NULL;
   }
   s = &c->out[c->out_n++];
-  *s = (struct world_stream){.id = id, .total = len};
-  c->conn->ops->want_tx(c->conn);
+  *s = (struct world_stream){.id = id, .total = len, .rank = rank};
+  c->conn->ops->want_tx(c->conn, rank);
   return s;
 }
 
@@ -497,15 +518,21 @@ static void take_batch(struct world *w, struct world_node *node,
 
 static void drain(struct world *w, struct world_node *node) {
   struct hs2n_tx tx[WORLD_TX_MAX];
+  const size_t max = node->tx_max == 0 ? WORLD_TX_MAX : node->tx_max;
+  bool first = true;
   size_t n;
 
   node->te.env.now = w->now;
   do {
+    if (node->before_poll != NULL) {
+      node->before_poll(node, first);
+    }
+    first = false;
     for (size_t i = 0; i < WORLD_TX_MAX; i++) {
       tx[i] = (struct hs2n_tx){.data = w->tx_memory + i * TX_CAPACITY,
                                .capacity = TX_CAPACITY};
     }
-    n = node->link->ops->poll_tx(node->link, tx, WORLD_TX_MAX);
+    n = node->link->ops->poll_tx(node->link, tx, max);
     for (size_t i = 0; i < n; i++) {
       take_batch(w, node, &tx[i]);
     }

@@ -23,6 +23,7 @@ struct world_stream {
   uint64_t id;
   uint64_t offset; /* sent or received */
   uint64_t total;  /* to send */
+  uint64_t rank;   /* see hs2ni_rank; streams of one rank go as opened */
   uint64_t acked;
   uint64_t code;
   bool fin; /* sent or received */
@@ -91,6 +92,12 @@ struct world_node {
   uint64_t packets_out;
   uint64_t batches_out;
   uint64_t batches_uneven; /* against the rules of UDP_SEGMENT */
+  size_t tx_max;           /* batches asked for at once; 0: WORLD_TX_MAX */
+  /* Called before each time that batches are asked for; may send. */
+  void (*before_poll)(struct world_node *node, bool first);
+  /* Called when bytes of a stream have gone into packets. */
+  void (*on_sent)(struct world_conn *c, const struct world_stream *s,
+                  size_t len);
 };
 
 /* A datagram on its way, handed to the filter too. */
@@ -153,6 +160,9 @@ bool world_connect(struct world *w, size_t from, size_t to,
                    struct world_conn **out_server);
 /* Opens a stream with len bytes to send; NULL when there is none to have. */
 struct world_stream *world_send(struct world_conn *c, uint64_t len);
+/* The same with a rank. */
+struct world_stream *world_send_ranked(struct world_conn *c, uint64_t len,
+                                       uint64_t rank);
 struct world_stream *world_in(struct world_conn *c, uint64_t id);
 /* All streams sent by a have arrived whole at b. */
 bool world_arrived(const struct world_conn *a, const struct world_conn *b);

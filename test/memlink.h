@@ -45,6 +45,10 @@ void memlink_join(struct hs2ni_link *a, void *user_a, struct hs2ni_conn **out_a,
 void memlink_cut(struct hs2ni_conn *conn, enum hs2n_reason reason);
 /* The same for all connections. */
 void memnet_cut_all(struct memnet *net, enum hs2n_reason reason);
+/* Lets nothing pass between two addresses, or lets it again.  Connections
+ * end when that has lasted idle_ms; dials go unanswered. */
+void memnet_part(struct memnet *net, const struct hs2n_addr *a,
+                 const struct hs2n_addr *b, bool apart);
 /* Bytes taken from users in all. */
 uint64_t memnet_bytes(const struct memnet *net);
 /* Times the bytes offered were not those that were there at the ack. */

@@ -1,5 +1,8 @@
 #include "netsim.h"
 
+#include "memlink.h"
+#include "node/over.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +12,9 @@
 #define TX_SLOTS 8
 #define TX_BYTES 65507
 #define BODY_MAX (1u << 20)
+#define MEMORY_STEP HS2N_US(1)
+
+enum netsim_link netsim_link = NETSIM_QUIC;
 
 const struct hs2n_type netsim_types[HS2N_LANES] = {
     {0, HS2N_LANE_CONTROL, BODY_MAX, "control"},
@@ -43,6 +49,7 @@ struct netsim {
   hs2n_time delay[NETSIM_NODES_MAX][NETSIM_NODES_MAX];
   struct packet *heap[PACKETS_MAX]; /* earliest first */
   size_t heap_n;
+  struct memnet *memory; /* NULL over QUIC */
   uint8_t tx[TX_SLOTS][TX_BYTES];
 };
 
@@ -281,8 +288,11 @@ static int draw(void *user_data, uint8_t *out, size_t len) {
 }
 
 struct netsim_config netsim_config(size_t nodes, uint64_t seed) {
-  struct netsim_config c = {
-      .seed = seed, .nodes = nodes, .delay = HS2N_MS(1), .chain_id = "sim"};
+  struct netsim_config c = {.link = netsim_link,
+                            .seed = seed,
+                            .nodes = nodes,
+                            .delay = HS2N_MS(1),
+                            .chain_id = "sim"};
 
   hs2n_limits_default(&c.limits);
   c.limits.peers_max = nodes < 16 ? 16 : (uint32_t)nodes;
@@ -314,6 +324,9 @@ struct netsim *netsim_new(const struct netsim_config *config) {
   s->now = HS2N_S(1000);
   s->hash = 1469598103934665603u;
   hs2ni_rng_seed(&s->rng, config->seed);
+  if (config->link == NETSIM_MEMORY) {
+    s->memory = memnet_new(&(struct memnet_config){.seed = config->seed});
+  }
   for (size_t i = 0; i < config->nodes; i++) {
     init_node(s, i);
     for (size_t k = 0; k < config->nodes; k++) {
@@ -330,6 +343,9 @@ void netsim_free(struct netsim *s) {
   for (size_t i = 0; i < s->config.nodes; i++) {
     netsim_kill(s, i);
     hs2n_identity_free(s->nodes[i].identity);
+  }
+  if (s->memory != NULL) {
+    memnet_free(s->memory);
   }
   free(s);
 }
@@ -359,6 +375,15 @@ size_t netsim_traced(const struct netsim *s, const uint8_t **out_to) {
   return s->trace_n;
 }
 
+static int link_in_memory(void *ctx, const struct hs2ni_link_parts *parts,
+                          struct hs2ni_link **out_link) {
+  const struct netsim_node *n = ctx;
+
+  *out_link = memlink_new(n->sim->memory, parts->env, &parts->config->local,
+                          &n->key, parts->user, parts->user_ctx);
+  return HS2N_OK;
+}
+
 int netsim_start(struct netsim *s, size_t i) {
   struct netsim_node *n = &s->nodes[i];
   const struct hs2n_consensus consensus = {.struct_size = sizeof(consensus),
@@ -385,6 +410,9 @@ int netsim_start(struct netsim *s, size_t i) {
   c.unix_time_s = 1700000000;
   c.log = on_log;
   c.log_data = n;
+  if (s->memory != NULL) {
+    return hs2ni_node_new_over(&n->node, &c, s->now, NULL, link_in_memory, n);
+  }
   return hs2n_node_new(&n->node, &c, s->now, NULL);
 }
 
@@ -424,6 +452,10 @@ void netsim_start_all(struct netsim *s) {
 
 void netsim_cut(struct netsim *s, size_t a, size_t b, bool cut) {
   s->cut[a][b] = cut;
+  if (s->memory != NULL) {
+    memnet_part(s->memory, &s->nodes[a].addr, &s->nodes[b].addr,
+                s->cut[a][b] || s->cut[b][a]);
+  }
 }
 
 void netsim_cut_both(struct netsim *s, size_t a, size_t b, bool cut) {
@@ -486,12 +518,32 @@ static void check_progress(struct netsim *s, size_t i, unsigned *spins) {
   }
 }
 
+/* What a link in memory does is seen by its node at its next entry. */
+static bool step_memory(struct netsim *s) {
+  if (!memnet_step(s->memory)) {
+    return false;
+  }
+  s->now += MEMORY_STEP;
+  for (size_t i = 0; i < s->config.nodes; i++) {
+    if (s->nodes[i].node != NULL) {
+      hs2n_node_tick(s->nodes[i].node, s->now);
+      netsim_flush(s, i);
+    }
+  }
+  return true;
+}
+
 /* One event, not later than end; false when there is none. */
 static bool step(struct netsim *s, hs2n_time end, unsigned *spins) {
   size_t i;
   const hs2n_time t = deadline(s, &i);
   const hs2n_time p = s->heap_n > 0 ? s->heap[0]->at : HS2N_TIME_NEVER;
 
+  /* What is due and what memory has come in any order. */
+  if (s->memory != NULL && s->now < end && (t > s->now || chance(s, 500)) &&
+      step_memory(s)) {
+    return true;
+  }
   if ((t < p ? t : p) > end) {
     return false;
   }

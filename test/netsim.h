@@ -19,7 +19,12 @@
 /* Types 0..5 are one for each lane, by number, of at most 1 MiB. */
 extern const struct hs2n_type netsim_types[HS2N_LANES];
 
+/* What the nodes speak over.  In memory there is no delay, jitter, loss or
+ * corruption, and a cut goes both ways. */
+enum netsim_link { NETSIM_QUIC, NETSIM_MEMORY };
+
 struct netsim_config {
+  enum netsim_link link;
   uint64_t seed;
   size_t nodes;
   hs2n_time delay;        /* one way; 0: 1 ms */
@@ -29,6 +34,20 @@ struct netsim_config {
   const char *chain_id; /* NULL: "sim" */
   bool log;             /* print what the nodes log */
 };
+
+/* What netsim_config says at first; QUIC until it is changed. */
+extern enum netsim_link netsim_link;
+
+/* Runs a test over each kind of link (with tap.h). */
+#define NETSIM_RUN_OVER_ALL(fn)  \
+  do {                           \
+    netsim_link = NETSIM_MEMORY; \
+    printf("# in memory\n");     \
+    RUN(fn);                     \
+    netsim_link = NETSIM_QUIC;   \
+    printf("# over QUIC\n");     \
+    RUN(fn);                     \
+  } while (0)
 
 struct netsim;
 

@@ -1,4 +1,5 @@
 #include "node/inside.h"
+#include "node/over.h"
 
 #include <assert.h>
 #include <string.h>
@@ -38,24 +39,45 @@ static bool all_zero(const uint8_t *bytes, size_t len) {
   return sum == 0;
 }
 
-static int make_link(struct hs2n_node *node, const struct hs2n_config *c) {
+static int make_quic(void *ctx, const struct hs2ni_link_parts *parts,
+                     struct hs2ni_link **out_link) {
+  const struct hs2n_config *c = parts->config;
   struct hs2ni_quic_config quic = {
-      .env = &node->env,
-      .tls = node->tls,
-      .user = &hs2ni_session_link_user,
-      .user_ctx = node,
+      .env = parts->env,
+      .tls = parts->tls,
+      .user = parts->user,
+      .user_ctx = parts->user_ctx,
       .local = c->local,
       .congestion = c->congestion,
       .udp_payload_max = c->udp_payload_max,
   };
-  int err;
 
+  (void)ctx;
   memcpy(quic.reset_key, c->reset_key, sizeof(quic.reset_key));
   if (all_zero(quic.reset_key, sizeof(quic.reset_key)) &&
       c->rand(c->rand_data, quic.reset_key, sizeof(quic.reset_key)) != 0) {
     return HS2N_ERR_RANDOM;
   }
-  err = hs2ni_quic_new(&node->link, &quic);
+  return hs2ni_quic_new(out_link, &quic);
+}
+
+/* Makes a node's link. */
+struct maker {
+  hs2ni_link_fn make;
+  void *ctx;
+};
+
+static int make_link(struct hs2n_node *node, const struct hs2n_config *c,
+                     const struct maker *maker) {
+  const struct hs2ni_link_parts parts = {
+      .env = &node->env,
+      .tls = node->tls,
+      .config = c,
+      .user = &hs2ni_session_link_user,
+      .user_ctx = node,
+  };
+  const int err = maker->make(maker->ctx, &parts, &node->link);
+
   if (err == HS2N_OK) {
     hs2ni_peers_link(node->peers, node->link);
   }
@@ -84,7 +106,8 @@ static int make_peers(struct hs2n_node *node, const struct hs2n_config *c) {
   return hs2ni_peers_new(&node->peers, &peers);
 }
 
-static int make_parts(struct hs2n_node *node, const struct hs2n_config *c) {
+static int make_parts(struct hs2n_node *node, const struct hs2n_config *c,
+                      const struct maker *maker) {
   int err = hs2ni_posts_init(&node->posts, &node->env);
 
   if (err == HS2N_OK) {
@@ -99,11 +122,12 @@ static int make_parts(struct hs2n_node *node, const struct hs2n_config *c) {
   if (err == HS2N_OK) {
     err = hs2ni_cast_new(&node->cast, &node->env, node->peers, node->msgs);
   }
-  return err == HS2N_OK ? make_link(node, c) : err;
+  return err == HS2N_OK ? make_link(node, c, maker) : err;
 }
 
 static int make_node(struct hs2n_node **out_node, const struct hs2ni_config *c,
-                     uint64_t max_bytes, hs2n_time now) {
+                     uint64_t max_bytes, hs2n_time now,
+                     const struct maker *maker) {
   const struct hs2n_mem *mem = c->given.mem;
   struct hs2n_node *node = mem->alloc(mem->user_data, sizeof(*node));
   int err;
@@ -115,7 +139,7 @@ static int make_node(struct hs2n_node **out_node, const struct hs2ni_config *c,
   node->ledger.live_bytes = sizeof(*node);
   init_env(node, c, now);
   copy_config(node, c);
-  err = make_parts(node, &c->given);
+  err = make_parts(node, &c->given, maker);
   if (err != HS2N_OK) {
     hs2n_node_free(node);
     return err;
@@ -124,8 +148,10 @@ static int make_node(struct hs2n_node **out_node, const struct hs2ni_config *c,
   return HS2N_OK;
 }
 
-int hs2n_node_new(struct hs2n_node **out_node, const struct hs2n_config *config,
-                  hs2n_time now, const char **out_field) {
+int hs2ni_node_new_over(struct hs2n_node **out_node,
+                        const struct hs2n_config *config, hs2n_time now,
+                        const char **out_field, hs2ni_link_fn make, void *ctx) {
+  const struct maker maker = {make, ctx};
   struct hs2n_memory memory = {.struct_size = sizeof(memory)};
   struct hs2ni_config c;
   const char *field;
@@ -142,7 +168,12 @@ int hs2n_node_new(struct hs2n_node **out_node, const struct hs2n_config *config,
       memory.total_bytes > c.limits.memory_max_bytes) {
     return HS2N_ERR_TOO_BIG;
   }
-  return make_node(out_node, &c, memory.total_bytes, now);
+  return make_node(out_node, &c, memory.total_bytes, now, &maker);
+}
+
+int hs2n_node_new(struct hs2n_node **out_node, const struct hs2n_config *config,
+                  hs2n_time now, const char **out_field) {
+  return hs2ni_node_new_over(out_node, config, now, out_field, make_quic, NULL);
 }
 
 /* ---- death --------------------------------------------------------------- */

@@ -206,10 +206,10 @@ static void two_runs_of_a_seed_send_the_same_packets(void) {
 }
 
 int main(void) {
-  RUN(four_nodes_form_a_mesh_of_one_connection_per_pair);
-  RUN(a_message_to_one_arrives_once_there_and_nowhere_else);
-  RUN(a_broadcast_reaches_all_and_says_who_took_it);
-  RUN(a_quorum_completes_when_its_weight_is_reached);
+  NETSIM_RUN_OVER_ALL(four_nodes_form_a_mesh_of_one_connection_per_pair);
+  NETSIM_RUN_OVER_ALL(a_message_to_one_arrives_once_there_and_nowhere_else);
+  NETSIM_RUN_OVER_ALL(a_broadcast_reaches_all_and_says_who_took_it);
+  NETSIM_RUN_OVER_ALL(a_quorum_completes_when_its_weight_is_reached);
   RUN(leaders_come_first_then_the_nearest);
   RUN(a_round_takes_a_number_of_datagrams_linear_in_its_members);
   RUN(what_is_known_of_a_peer_can_be_read);

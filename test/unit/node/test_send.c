@@ -308,17 +308,18 @@ static void an_answer_leaves_in_the_turn_of_its_question(void) {
 }
 
 int main(void) {
-  RUN(a_destination_must_exist_and_name_each_once);
-  RUN(some_listed_peers_get_it_and_no_other);
-  RUN(members_are_checked_before_anything_changes);
-  RUN(who_leaves_the_last_epoch_is_gone_and_so_is_what_was_for_it);
-  RUN(a_sender_can_be_dropped_from_inside_its_message);
-  RUN(a_full_queue_says_so_and_then_that_there_is_room);
-  RUN(a_newer_view_ends_what_was_bound_to_an_older_one);
-  RUN(deadlines_and_cancels_end_a_send_once);
-  RUN(only_the_application_acknowledges);
-  RUN(a_rejected_message_completes_as_refused);
-  RUN(a_busy_receiver_gets_it_again);
+  NETSIM_RUN_OVER_ALL(a_destination_must_exist_and_name_each_once);
+  NETSIM_RUN_OVER_ALL(some_listed_peers_get_it_and_no_other);
+  NETSIM_RUN_OVER_ALL(members_are_checked_before_anything_changes);
+  NETSIM_RUN_OVER_ALL(
+      who_leaves_the_last_epoch_is_gone_and_so_is_what_was_for_it);
+  NETSIM_RUN_OVER_ALL(a_sender_can_be_dropped_from_inside_its_message);
+  NETSIM_RUN_OVER_ALL(a_full_queue_says_so_and_then_that_there_is_room);
+  NETSIM_RUN_OVER_ALL(a_newer_view_ends_what_was_bound_to_an_older_one);
+  NETSIM_RUN_OVER_ALL(deadlines_and_cancels_end_a_send_once);
+  NETSIM_RUN_OVER_ALL(only_the_application_acknowledges);
+  NETSIM_RUN_OVER_ALL(a_rejected_message_completes_as_refused);
+  NETSIM_RUN_OVER_ALL(a_busy_receiver_gets_it_again);
   RUN(an_answer_leaves_in_the_turn_of_its_question);
   return tap_done();
 }

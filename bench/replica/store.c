@@ -19,9 +19,10 @@ struct rep_store {
   struct rep_store_counters counters;
   struct rep_replay replay; /* until rep_store_restore */
   int fd;
-  int failed;   /* errno of the first error */
-  uint64_t end; /* of the file, without what waits in buffer */
-  uint64_t seq; /* last state appended */
+  int failed;    /* errno of the first error */
+  uint64_t end;  /* of the file, without what waits in buffer */
+  uint64_t seq;  /* last state appended */
+  uint64_t told; /* last one that a flush has returned */
   uint8_t *buffer;
   size_t buffer_len;
   size_t buffer_capacity;
@@ -388,7 +389,7 @@ void rep_store_commit(struct rep_store *store, struct rep_block *block,
 }
 
 bool rep_store_dirty(const struct rep_store *store) {
-  return store->buffer_len > 0;
+  return store->buffer_len > 0 || store->seq != store->told;
 }
 
 static uint64_t clock_ns(void) {
@@ -438,6 +439,7 @@ int rep_store_flush(struct rep_store *store, uint64_t *out_seq) {
   }
   store->end += store->buffer_len;
   store->buffer_len = 0;
+  store->told = store->seq;
   *out_seq = store->seq;
   return 0;
 }

@@ -60,7 +60,9 @@ void rep_store_commit(struct rep_store *store, struct rep_block *block,
                       uint64_t pos);
 struct rep_bytes *rep_store_load(struct rep_store *store, uint64_t height);
 
-/* Whether something waits for rep_store_flush. */
+/* Whether something waits for rep_store_flush: bytes to be written, or a
+ * state whose seq no flush has returned yet, which is all that waits where
+ * nothing is written. */
 bool rep_store_dirty(const struct rep_store *store);
 
 /* Writes and syncs what was appended.  Returns 0 and the seq of the last

@@ -265,6 +265,32 @@ static void a_full_disk_stores_nothing_more(void) {
   unlink(path);
 }
 
+/* A time-out leaves when its state is stored: whoever asks for a flush only
+ * when there are bytes to write would keep it for ever. */
+static void what_is_kept_nowhere_waits_for_a_flush_too(void) {
+  struct rep_store_config config = config_of("sample");
+  struct rep_root committed = {.height = 0};
+  struct rep_store *store;
+  struct rep_block *block;
+  struct rep_state state;
+  uint64_t seq = 0;
+
+  config.sync = REP_STORE_MEMORY;
+  rep_genesis_hash(&config.committee, &config.crypto, &committed.hash);
+  block = block_at(1, &committed.hash);
+  state = (struct rep_state){
+      .last_voted = 1, .lock = block->justify, .committed = committed};
+  REQUIRE(rep_store_open(&store, &config, text, sizeof(text)) == NULL);
+  CHECK(!rep_store_dirty(store));
+  rep_store_append_state(store, 1, &state);
+  CHECK(rep_store_dirty(store));
+  CHECK_EQ(rep_store_flush(store, &seq), 0);
+  CHECK_EQ(seq, 1);
+  CHECK(!rep_store_dirty(store));
+  rep_store_close(store);
+  rep_block_unref(block);
+}
+
 static void checksum_is_castagnoli(void) {
   static const uint8_t digits[] = "123456789";
   static struct rep_crc32c crc;
@@ -286,5 +312,6 @@ int main(void) {
   RUN(another_chain_is_refused);
   RUN(a_missing_folder_is_named);
   RUN(a_full_disk_stores_nothing_more);
+  RUN(what_is_kept_nowhere_waits_for_a_flush_too);
   return tap_done();
 }

@@ -127,15 +127,30 @@ void rep_tree_advance(struct rep_tree *tree, struct rep_node *node) {
   sweep(tree);
 }
 
+/* With its ancestors, which were found wanting before it. */
+static void keep_branch(struct rep_node *node) {
+  for (; node != NULL && !node->keep; node = node->parent) {
+    node->keep = true;
+  }
+}
+
 void rep_tree_prune(struct rep_tree *tree, struct rep_node *certified,
                     uint64_t view_min) {
+  const uint64_t lock =
+      certified != NULL ? certified->block->view : tree->root.view;
+  const bool crowded =
+      tree->count > tree->count_max / 2 || tree->bytes > tree->bytes_max / 2;
+
   for (struct rep_node *at = tree->first; at != NULL; at = at->next) {
     at->keep = at != certified && rep_tree_extends(at, certified) &&
                (at->parent == certified || at->parent->keep) &&
                at->block->view >= view_min;
   }
-  for (struct rep_node *at = certified; at != NULL; at = at->parent) {
-    at->keep = true;
+  keep_branch(certified);
+  for (struct rep_node *at = tree->last; at != NULL; at = at->prev) {
+    if (at->logged && at->block->view > lock && !crowded) {
+      keep_branch(at);
+    }
   }
   sweep(tree);
 }

@@ -74,7 +74,13 @@ void rep_tree_advance(struct rep_tree *tree, struct rep_node *node);
 
 /* Drops what can no longer matter now that `certified` is the highest block
  * with a certificate (NULL: the root): nodes on other branches, and nodes
- * above it of views below view_min.  No dropped node is in_branch. */
+ * above it of views below view_min.  No dropped node is in_branch.
+ *
+ * What is logged and of a later view than `certified` stays, wherever it is:
+ * this replica has voted for it, so somebody may hold its certificate without
+ * having told, and will ask the voters for it when everything depends on it.
+ * Only a tree that is half full lets go of such blocks too, which takes many
+ * failed views in a row. */
 void rep_tree_prune(struct rep_tree *tree, struct rep_node *certified,
                     uint64_t view_min);
 

@@ -1,7 +1,8 @@
 /* pacemaker: how long a view may last.
  *
  * The base is 4 round trips of the network, but not below a floor; it doubles
- * with each view in a row that failed, up to a cap, and a commit resets it. */
+ * with each view in a row that failed after the second, up to a cap, and a
+ * commit resets it. */
 #ifndef REP_PACEMAKER_H
 #define REP_PACEMAKER_H
 
@@ -15,6 +16,9 @@ struct rep_pacemaker {
   hs2n_time entered;   /* when the view began */
   hs2n_time deadline;  /* when it fails, or says again that it failed */
 };
+
+/* How long a view may last that follows a good one. */
+hs2n_time rep_pacemaker_base(const struct rep_pacemaker *p);
 
 /* How long the current view may last. */
 hs2n_time rep_pacemaker_timeout(const struct rep_pacemaker *p);

@@ -126,7 +126,9 @@ void rep_core_free(struct rep_core *core) {
   for (uint32_t i = 0; i < core->waiting_count; i++) {
     rep_bytes_unref(core->waiting[i].body);
   }
-  rep_bytes_unref(core->held);
+  for (uint32_t i = 0; i < core->held_count; i++) {
+    rep_bytes_unref(core->held[i].body);
+  }
   rep_tc_unref(core->entry_tc);
   rep_cert_unref(core->lock);
   rep_tree_fini(&core->tree);
@@ -206,6 +208,7 @@ enum rep_verdict rep_core_receive(struct rep_core *core, uint32_t from,
   switch (kind) {
   case REP_PROPOSAL:
     verdict = rep_on_proposal(core, from, body, now);
+    rep_retry_held(core, now);
     break;
   case REP_VOTE:
     verdict = rep_on_vote(core, from, span, now);

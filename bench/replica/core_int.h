@@ -23,6 +23,16 @@ struct rep_waiting {
 #define REP_TIMEOUT_VIEWS 64
 #define REP_WAITING_MAX 8
 
+/* A proposal whose parent is missing.  Proposals of unlike leaders overtake
+ * each other, so several may wait for the same block; the newest are kept. */
+struct rep_held {
+  struct rep_bytes *body;
+  struct rep_hash parent;
+  uint64_t view;
+  uint32_t from;
+};
+#define REP_HELD_MAX 8
+
 struct rep_core {
   struct rep_config config;
   struct rep_env env;
@@ -62,9 +72,8 @@ struct rep_core {
 
   /* missing blocks */
   struct rep_sync sync;
-  struct rep_bytes *held; /* a proposal whose parent is missing */
-  uint64_t held_view;
-  uint32_t held_from;
+  struct rep_held held[REP_HELD_MAX]; /* by view */
+  uint32_t held_count;
 
   /* the newest proposal, whose leader's signature is still to be checked */
   struct rep_vote unproven; /* view 0: none */
@@ -107,7 +116,7 @@ void rep_try_propose(struct rep_core *core, hs2n_time now);
 hs2n_time rep_propose_deadline(const struct rep_core *core);
 enum rep_verdict rep_on_proposal(struct rep_core *core, uint32_t from,
                                  struct rep_bytes *body, hs2n_time now);
-/* Looks at the held proposal again, since blocks have come. */
+/* Looks at held proposals again, since blocks have come. */
 void rep_retry_held(struct rep_core *core, hs2n_time now);
 
 /* ---- core_commit.c: the chain ------------------------------------------- */

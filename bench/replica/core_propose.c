@@ -229,17 +229,39 @@ static bool entry_is_proven(struct rep_core *core,
          (p->tc->view < core->view || rep_verify_tc(&core->verifier, p->tc));
 }
 
-static void hold(struct rep_core *core, uint32_t from, uint64_t view,
-                 struct rep_bytes *body) {
-  struct rep_bytes *const old = core->held;
+static void forget_held(struct rep_core *core, uint32_t i) {
+  rep_bytes_unref(core->held[i].body);
+  core->held_count--;
+  memmove(&core->held[i], &core->held[i + 1],
+          (core->held_count - i) * sizeof(core->held[0]));
+}
 
-  if (old != NULL && core->held_view >= view) {
+/* Keeps a proposal until its parent comes: of each view the first, and of all
+ * the newest. */
+static void hold(struct rep_core *core, uint32_t from,
+                 const struct rep_block *block, struct rep_bytes *body) {
+  uint32_t at = core->held_count;
+
+  while (at > 0 && core->held[at - 1].view >= block->view) {
+    at--;
+  }
+  if (at < core->held_count && core->held[at].view == block->view) {
     return;
   }
-  core->held = rep_bytes_ref(body);
-  core->held_view = view;
-  core->held_from = from;
-  rep_bytes_unref(old);
+  if (core->held_count == REP_HELD_MAX) {
+    if (at == 0) {
+      return;
+    }
+    forget_held(core, 0);
+    at--;
+  }
+  memmove(&core->held[at + 1], &core->held[at],
+          (core->held_count - at) * sizeof(core->held[0]));
+  core->held[at] = (struct rep_held){.body = rep_bytes_ref(body),
+                                     .parent = block->parent,
+                                     .view = block->view,
+                                     .from = from};
+  core->held_count++;
 }
 
 /* The parent is there: adds the block and votes if the rules allow. */
@@ -294,12 +316,9 @@ static enum rep_verdict consider(struct rep_core *core, uint32_t from,
   if (rep_tree_knows(&core->tree, &block->parent)) {
     return follow(core, block, now);
   }
-  if (block->justify->view == core->lock->view) {
-    hold(core, from, block->view, body);
-    rep_sync_step(core, now);
-    return REP_TAKEN;
-  }
-  return REP_STALE;
+  hold(core, from, block, body);
+  rep_sync_step(core, now);
+  return REP_TAKEN;
 }
 
 enum rep_verdict rep_on_proposal(struct rep_core *core, uint32_t from,
@@ -320,12 +339,28 @@ enum rep_verdict rep_on_proposal(struct rep_core *core, uint32_t from,
   return verdict;
 }
 
-void rep_retry_held(struct rep_core *core, hs2n_time now) {
-  struct rep_bytes *const body = core->held;
+/* The first held proposal whose time has come or is over, if any. */
+static bool next_held(const struct rep_core *core, uint32_t *out_i) {
+  for (uint32_t i = 0; i < core->held_count; i++) {
+    if (core->held[i].view <= core->tree.root.view ||
+        rep_tree_knows(&core->tree, &core->held[i].parent)) {
+      *out_i = i;
+      return true;
+    }
+  }
+  return false;
+}
 
-  if (body != NULL && rep_tree_knows(&core->tree, &core->lock->block)) {
-    core->held = NULL;
-    (void)rep_on_proposal(core, core->held_from, body, now);
+void rep_retry_held(struct rep_core *core, hs2n_time now) {
+  uint32_t i;
+
+  /* Ends, because a proposal whose parent is known is not held again. */
+  while (next_held(core, &i)) {
+    const uint32_t from = core->held[i].from;
+    struct rep_bytes *const body = rep_bytes_ref(core->held[i].body);
+
+    forget_held(core, i);
+    (void)rep_on_proposal(core, from, body, now);
     rep_bytes_unref(body);
   }
 }

@@ -8,22 +8,52 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define BACKOFF_MAX 4  /* doublings of sync_retry */
 #define REFUSALS_MAX 3 /* then the next question waits */
 
 /* ---- asking ------------------------------------------------------------- */
 
+/* Who extends the missing block has it, and was there a moment ago.  After
+ * that proposer the signers; when none of them helps, anybody might. */
+static uint32_t whom_to_ask(const struct rep_core *core) {
+  const struct rep_sync *const s = &core->sync;
+  struct rep_signers all = {{0}};
+
+  for (uint32_t i = 0; i < core->held_count && s->tries == 0; i++) {
+    if (rep_hash_eq(&core->held[i].parent, &core->lock->block)) {
+      return core->held[i].from;
+    }
+  }
+  if (s->tries < core->lock->count) {
+    return rep_sync_choose(s, &core->lock->signers, rep_me(core));
+  }
+  for (uint32_t i = 0; i < core->config.committee.n; i++) {
+    rep_signers_add(&all, i);
+  }
+  return rep_sync_choose(s, &all, rep_me(core));
+}
+
+/* How long an answer may take: doubled with each that did not come, but not
+ * for ever, because what kept them away may be gone. */
+static hs2n_time patience(const struct rep_core *core) {
+  const hs2n_time most = core->config.sync_retry;
+  hs2n_time t = rep_pacemaker_base(&core->pacemaker);
+
+  for (uint32_t i = 0; i < core->sync.tries && t < most; i++) {
+    t *= 2;
+  }
+  return t < most ? t : most;
+}
+
 static void ask(struct rep_core *core, hs2n_time now) {
   struct rep_sync *const s = &core->sync;
-  const uint32_t peer = rep_sync_choose(s, &core->lock->signers, rep_me(core));
+  const uint32_t peer = whom_to_ask(core);
   struct rep_sync_request request = {.id = s->id + 1,
                                      .from_height = core->tree.root.height + 1,
                                      .want = core->lock->block};
-  const uint32_t backoff = s->tries < BACKOFF_MAX ? s->tries : BACKOFF_MAX;
   struct rep_bytes *const body = rep_bytes_new(REP_SYNC_REQUEST_LEN);
   struct rep_writer w;
 
-  rep_sync_asked(s, peer, now + (core->config.sync_retry << backoff));
+  rep_sync_asked(s, peer, &request.want, now + patience(core));
   if (body == NULL) {
     core->counters.dropped++;
     return;
@@ -90,7 +120,8 @@ static bool follows(const struct rep_core *core, const struct chain *chain,
          block->height == parent->height + 1;
 }
 
-/* Reads the blocks and checks that they are a chain on what is known here. */
+/* Reads the blocks and checks that they are a chain on what is known here.
+ * What was committed since the question is passed over. */
 static bool read_chain(struct rep_core *core,
                        struct rep_sync_response *response, struct chain *out) {
   struct chain chain = {.count = 0};
@@ -103,6 +134,10 @@ static bool read_chain(struct rep_core *core,
     return false;
   }
   while ((block = rep_sync_response_next(response, &core->crypto)) != NULL) {
+    if (chain.count == 0 && block->height <= core->tree.root.height) {
+      rep_block_unref(block);
+      continue;
+    }
     if (!follows(core, &chain, block)) {
       rep_block_unref(block);
       chain_fini(&chain);
@@ -119,13 +154,15 @@ static bool read_chain(struct rep_core *core,
   return true;
 }
 
-/* Whether a quorum vouches for the last block, and so for all. */
+/* Whether a quorum vouches for the last block, and so for all.  The lock may
+ * have risen since the question, but what was wanted stays certified. */
 static bool chain_is_certified(struct rep_core *core,
                                const struct rep_sync_response *response,
                                const struct chain *chain) {
   const struct rep_hash *const last = &chain->blocks[chain->count - 1]->hash;
 
-  if (rep_hash_eq(&core->lock->block, last)) {
+  if (rep_hash_eq(&core->lock->block, last) ||
+      rep_hash_eq(&core->sync.want, last)) {
     return true;
   }
   return response->cert != NULL && rep_hash_eq(&response->cert->block, last) &&
@@ -163,11 +200,9 @@ static enum rep_verdict take_answer(struct rep_core *core,
   struct chain chain;
 
   if (!read_chain(core, response, &chain)) {
-    rep_sync_failed(&core->sync);
     return response->encoded.failed ? REP_WRONG : REP_STALE;
   }
   if (!chain_is_certified(core, response, &chain)) {
-    rep_sync_failed(&core->sync);
     chain_fini(&chain);
     return REP_STALE;
   }
@@ -184,9 +219,14 @@ enum rep_verdict rep_on_sync_response(struct rep_core *core, uint32_t from,
   if (!rep_sync_response_decode(body, &response)) {
     return REP_WRONG;
   }
-  if (core->sync.open && response.id == core->sync.id &&
-      from == core->sync.peer) {
+  /* An answer that comes after its time, when another replica was asked, is
+   * as good as any: over a slow path all of them would be late. */
+  if (core->sync.open && response.id <= core->sync.id) {
     verdict = take_answer(core, &response, now);
+    if (verdict != REP_TAKEN && response.id == core->sync.id &&
+        from == core->sync.peer) {
+      rep_sync_failed(&core->sync);
+    }
     rep_retry_held(core, now);
     rep_sync_step(core, now);
     rep_try_propose(core, now);

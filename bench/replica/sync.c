@@ -17,8 +17,10 @@ uint32_t rep_sync_choose(const struct rep_sync *s,
   return me;
 }
 
-void rep_sync_asked(struct rep_sync *s, uint32_t peer, hs2n_time deadline) {
+void rep_sync_asked(struct rep_sync *s, uint32_t peer,
+                    const struct rep_hash *want, hs2n_time deadline) {
   s->open = true;
+  s->want = *want;
   s->peer = peer;
   s->deadline = deadline;
 }

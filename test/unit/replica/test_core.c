@@ -303,6 +303,127 @@ static void two_consecutive_certificates_commit(void) {
   end();
 }
 
+/* ---- behind the others --------------------------------------------------- */
+
+/* Proposals 1..3, of which each certifies the one before. */
+static void make_three(struct rep_bytes *out[4]) {
+  uint32_t other = 0;
+  const struct rep_crypto crypto = fake_crypto(&other);
+  struct rep_hash hashes[4];
+
+  rep_genesis_hash(&committee, &crypto, &hashes[0]);
+  for (uint64_t view = 1; view <= 3; view++) {
+    struct rep_cert *const justify =
+        sample_cert(view - 1, &hashes[view - 1], view == 1 ? 0 : 3);
+
+    out[view] = proposal_of(view, justify, &hashes[view]);
+    rep_cert_unref(justify);
+  }
+}
+
+/* The leaders of two views are two senders: the second may be faster. */
+static void proposals_may_overtake_each_other(void) {
+  struct rep_bytes *proposals[4];
+  struct rep_core_info info;
+
+  begin(0);
+  make_three(proposals);
+  CHECK_EQ(receive(3, REP_PROPOSAL, proposals[3]), REP_TAKEN);
+  REQUIRE(count_sent(REP_SYNC_REQUEST) == 1);
+  CHECK_EQ(sent[0].to, 3); /* who extends a block has it */
+  CHECK_EQ(receive(2, REP_PROPOSAL, proposals[2]), REP_TAKEN);
+  rep_core_info(core, &info);
+  CHECK_EQ(info.tree_blocks, 0);
+  CHECK_EQ(receive(1, REP_PROPOSAL, proposals[1]), REP_TAKEN);
+  rep_core_info(core, &info);
+  CHECK_EQ(info.tree_blocks, 3);
+  CHECK_EQ(info.last_voted, 3);
+  end();
+}
+
+/* A time-out of a view, with the certificate of a block. */
+static struct rep_bytes *timeout_of(uint32_t voter, uint64_t view,
+                                    struct rep_cert *high) {
+  struct rep_timeout timeout = {.view = view, .voter = voter, .high = high};
+  struct rep_bytes *const bytes = rep_bytes_new(rep_timeout_len(&timeout));
+  struct rep_writer w = rep_writer_of(bytes->data, bytes->len);
+  struct rep_signed text;
+
+  rep_timeout_text(&committee, view, high->view, &text);
+  fake_sign_as(voter, rep_signed_span(&text), timeout.signature);
+  rep_timeout_write(&w, &timeout);
+  return bytes;
+}
+
+/* Views may be as short as the way to a peer and back. */
+static void an_answer_counts_although_the_lock_has_risen(void) {
+  struct rep_bytes *proposals[4];
+  struct rep_core_info info;
+  struct rep_hash third;
+  struct rep_cert *cert;
+
+  begin(0);
+  make_three(proposals);
+  CHECK_EQ(receive(1, REP_PROPOSAL, proposals[1]), REP_TAKEN);
+  CHECK_EQ(receive(3, REP_PROPOSAL, rep_bytes_ref(proposals[3])), REP_TAKEN);
+  REQUIRE(count_sent(REP_SYNC_REQUEST) == 1); /* for the second */
+
+  fake_hash(NULL,
+            (struct hs2n_span){proposals[3]->data + REP_PROPOSAL_HEAD,
+                               proposals[3]->len - REP_PROPOSAL_HEAD},
+            &third);
+  cert = sample_cert(3, &third, 3);
+  CHECK_EQ(receive(2, REP_TIMEOUT, timeout_of(2, 4, cert)), REP_TAKEN);
+  rep_core_info(core, &info);
+  CHECK_EQ(info.lock_view, 3);
+
+  const struct hs2n_span second = {proposals[2]->data + REP_PROPOSAL_HEAD,
+                                   proposals[2]->len - REP_PROPOSAL_HEAD};
+  CHECK_EQ(receive(3, REP_SYNC_RESPONSE,
+                   rep_sync_response_encode(1, NULL, &second, 1)),
+           REP_TAKEN);
+  rep_core_info(core, &info);
+  CHECK(!info.syncing);
+  CHECK_EQ(info.tree_blocks + info.committed.height, 3);
+  CHECK_EQ(info.counters.sync_requests, 1);
+  rep_cert_unref(cert);
+  rep_bytes_unref(proposals[2]);
+  rep_bytes_unref(proposals[3]);
+  end();
+}
+
+/* Its certificate may be in one pair of hands, which others must be able to
+ * follow: after any number of views that fail. */
+static void a_block_voted_for_can_be_had_until_a_later_one_is_certified(void) {
+  struct rep_sync_request request = {.id = 1, .from_height = 1};
+  struct rep_bytes *const body = rep_bytes_new(REP_SYNC_REQUEST_LEN);
+  struct rep_writer w = rep_writer_of(body->data, body->len);
+  struct rep_new_view nv = {.view = 40};
+  struct rep_sync_response response;
+  uint32_t other = 0;
+  const struct rep_crypto crypto = fake_crypto(&other);
+  struct rep_hash genesis;
+
+  begin(0);
+  receive_first(&request.want);
+  rep_core_tick(core, HS2N_S(1) + HS2N_MS(1));
+  rep_genesis_hash(&committee, &crypto, &genesis);
+  nv.high = sample_cert(0, &genesis, 0);
+  nv.tc = sample_tc(39, 3);
+  (void)receive(1, REP_NEW_VIEW, rep_new_view_encode(&nv));
+  rep_core_tick(core, HS2N_S(1) + HS2N_MS(1));
+  forget_sent();
+  rep_sync_request_write(&w, &request);
+  CHECK_EQ(receive(2, REP_SYNC_REQUEST, body), REP_TAKEN);
+  REQUIRE(count_sent(REP_SYNC_RESPONSE) == 1);
+  CHECK(rep_sync_response_decode(sent[0].body, &response));
+  CHECK_EQ(response.blocks_left, 1);
+  rep_cert_unref(response.cert);
+  rep_cert_unref(nv.high);
+  rep_tc_unref(nv.tc);
+  end();
+}
+
 int main(void) {
   RUN(a_vote_waits_for_the_disk);
   RUN(a_timeout_waits_for_the_disk);
@@ -311,5 +432,8 @@ int main(void) {
   RUN(what_is_wrong_is_called_wrong);
   RUN(the_first_proposal_counts);
   RUN(two_consecutive_certificates_commit);
+  RUN(proposals_may_overtake_each_other);
+  RUN(an_answer_counts_although_the_lock_has_risen);
+  RUN(a_block_voted_for_can_be_had_until_a_later_one_is_certified);
   return tap_done();
 }

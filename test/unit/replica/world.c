@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-static void breaks(struct world *w, const char *what) {
+void world_breaks(struct world *w, const char *what) {
   if (w->broken == NULL) {
     w->broken = what;
   }
@@ -21,10 +21,10 @@ static void check_vote(struct world_replica *r, struct hs2n_span body) {
   for (size_t i = r->votes_count; i-- > 0;) {
     if (r->votes[i].view == vote.view &&
         !rep_hash_eq(&r->votes[i].block, &vote.block)) {
-      breaks(r->world, "a replica voted for two blocks of one view");
+      world_breaks(r->world, "a replica voted for two blocks of one view");
     }
     if (r->votes[i].view > vote.view) {
-      breaks(r->world, "a replica voted in an earlier view");
+      world_breaks(r->world, "a replica voted in an earlier view");
     }
     if (r->votes_count - i > 16) {
       break; /* views rise, so older ones were compared before */
@@ -127,7 +127,7 @@ static void check_commit(struct world_replica *r,
   struct world *const w = r->world;
 
   if (block->height != r->height + 1) {
-    breaks(w, "heights were not committed in order");
+    world_breaks(w, "heights were not committed in order");
   }
   if (block->height >= WORLD_HEIGHTS_MAX) {
     abort();
@@ -136,7 +136,7 @@ static void check_commit(struct world_replica *r,
     w->height = block->height;
     w->chain[block->height] = block->hash;
   } else if (!rep_hash_eq(&w->chain[block->height], &block->hash)) {
-    breaks(w, "two replicas committed different blocks at one height");
+    world_breaks(w, "two replicas committed different blocks at one height");
   }
 }
 
@@ -148,7 +148,7 @@ static void execute(struct world_replica *r, struct hs2n_span tx) {
     return; /* a twin's */
   }
   if (r->executed[id] != 0) {
-    breaks(r->world, "a transaction was executed twice");
+    world_breaks(r->world, "a transaction was executed twice");
   }
   r->executed[id] = 1;
   r->world->tx_replicas[id] =
@@ -229,12 +229,12 @@ static void recover(struct world_replica *r) {
   }
   rep_genesis_hash(&r->world->config.committee, &crypto, &genesis);
   if (!rep_replay_resolve(&log, &genesis)) {
-    breaks(r->world, "the log lacks a committed block");
+    world_breaks(r->world, "the log lacks a committed block");
   } else {
     reexecute(r, &log);
     if (!rep_replay_into(&log, r->core, r->world->config.mempool.window_txs,
                          read_record, r)) {
-      breaks(r->world, "a log can't be replayed");
+      world_breaks(r->world, "a log can't be replayed");
     }
   }
   rep_replay_fini(&log);
@@ -350,145 +350,4 @@ void world_fini(struct world *w) {
   for (size_t i = 0; i < WORLD_OLD_CERTS; i++) {
     rep_cert_unref(w->old_certs[i]);
   }
-}
-
-/* ---- time --------------------------------------------------------------- */
-
-/* Nothing is too late for who is down. */
-static uint64_t view_of(const struct world_replica *r) {
-  struct rep_core_info info = {.view = 0};
-
-  if (r->up) {
-    rep_core_info(r->core, &info);
-  }
-  return info.view;
-}
-
-static void happen(struct world *w, const struct world_event *event) {
-  struct world_replica *const r = &w->replicas[event->to];
-
-  if (event->body == NULL) {
-    if (event->life == r->life) {
-      r->durable = event->records > r->durable ? event->records : r->durable;
-      rep_core_stored(r->core, event->seq, w->now);
-    }
-    return;
-  }
-  if (r->up && event->view >= view_of(r) &&
-      event->view >= view_of(&w->replicas[event->from])) {
-    const enum rep_verdict verdict = rep_core_receive(
-        r->core, event->from, event->kind, event->body, w->now);
-
-    if (verdict == REP_WRONG && (int32_t)event->from != w->liar) {
-      breaks(w, "an honest replica was called wrong");
-    }
-  }
-  rep_bytes_unref(event->body);
-}
-
-static hs2n_time next_tick(const struct world *w, uint32_t *out_who) {
-  hs2n_time best = HS2N_TIME_NEVER;
-
-  for (uint32_t i = 0; i < w->n; i++) {
-    if (w->replicas[i].up) {
-      const hs2n_time deadline = rep_core_deadline(w->replicas[i].core);
-
-      if (deadline < best) {
-        best = deadline;
-        *out_who = i;
-      }
-    }
-  }
-  return best;
-}
-
-void world_run(struct world *w, hs2n_time duration) {
-  const hs2n_time end = w->now + duration;
-
-  while (w->broken == NULL) {
-    uint32_t who = 0;
-    const hs2n_time tick = next_tick(w, &who);
-    const hs2n_time event =
-        w->events_count > 0 ? w->events[0].when : HS2N_TIME_NEVER;
-    const hs2n_time next = tick < event ? tick : event;
-
-    if (next > end) {
-      break;
-    }
-    w->now = next > w->now ? next : w->now;
-    if (tick < event) {
-      rep_core_tick(w->replicas[who].core, w->now);
-    } else {
-      const struct world_event top = world_pop(w);
-
-      happen(w, &top);
-    }
-  }
-  w->now = end;
-}
-
-/* ---- clients ------------------------------------------------------------ */
-
-static void submit(struct world *w, uint32_t id) {
-  uint8_t tx[32] = {0};
-
-  rep_put_be(tx, id, 8);
-  for (uint32_t i = 0; i < w->n; i++) {
-    if (w->replicas[i].up) {
-      (void)rep_core_submit(w->replicas[i].core,
-                            (struct hs2n_span){tx, sizeof(tx)}, w->now);
-    }
-  }
-}
-
-void world_submit(struct world *w) {
-  if (w->txs_submitted < WORLD_TXS_MAX) {
-    submit(w, w->txs_submitted++);
-  }
-}
-
-static uint8_t honest(const struct world *w) {
-  uint8_t mask = (uint8_t)((1u << w->n) - 1);
-
-  if (w->liar >= 0) {
-    mask = (uint8_t)(mask & ~(1u << w->liar));
-  }
-  return mask;
-}
-
-void world_resubmit(struct world *w) {
-  for (uint32_t id = 0; id < w->txs_submitted; id++) {
-    if ((w->tx_replicas[id] & honest(w)) != honest(w)) {
-      submit(w, id);
-    }
-  }
-}
-
-void world_heal(struct world *w) {
-  w->net.loss_percent = 0;
-  w->net.repeat_percent = 0;
-  for (uint32_t i = 0; i < w->n; i++) {
-    w->group[i] = 0;
-    world_restart(w, i);
-  }
-}
-
-bool world_all_executed(const struct world *w) {
-  for (uint32_t id = 0; id < w->txs_submitted; id++) {
-    if ((w->tx_replicas[id] & honest(w)) != honest(w)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-uint64_t world_lowest_height(const struct world *w) {
-  uint64_t lowest = UINT64_MAX;
-
-  for (uint32_t i = 0; i < w->n; i++) {
-    if ((int32_t)i != w->liar && w->replicas[i].height < lowest) {
-      lowest = w->replicas[i].height;
-    }
-  }
-  return lowest;
 }

@@ -8,7 +8,8 @@
  *
  * Produced: death of messages whose view is over at either end, loss, delay,
  * reordering (by unequal delay), duplication, partitions, crashes that lose
- * what was not synced, restarts, slow disks, and one replica that lies: it
+ * what was not synced, restarts, pauses after which all that has come in
+ * meanwhile is there at once, slow disks, and one replica that lies: it
  * sends different blocks to different replicas, votes for both, extends old
  * certificates where a time-out gives it the excuse, and damages the blocks
  * that others ask it for.
@@ -50,6 +51,7 @@ struct world_replica {
   uint32_t me;
   uint32_t life; /* counts restarts: events of an earlier life are void */
   bool up;
+  hs2n_time paused_until;
   struct rep_core *core;
   struct world_record *records;
   size_t records_count;
@@ -120,6 +122,9 @@ void world_resubmit(struct world *w);
 
 void world_crash(struct world *w, uint32_t i);
 void world_restart(struct world *w, uint32_t i);
+
+/* Lets a replica do nothing for a while, as one that gets no processor. */
+void world_pause(struct world *w, uint32_t i, hs2n_time duration);
 
 /* Everybody talks to everybody, nothing is lost, all are up. */
 void world_heal(struct world *w);

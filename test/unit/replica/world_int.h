@@ -7,6 +7,9 @@
 /* Room for one more of count items.  Out of memory ends a test at once. */
 void *world_grow(void *old, size_t *capacity, size_t count, size_t size);
 
+/* An invariant does not hold; the first one is remembered. */
+void world_breaks(struct world *w, const char *what);
+
 void world_push(struct world *w, struct world_event event);
 struct world_event world_pop(struct world *w); /* there is one */
 

@@ -122,10 +122,17 @@ static void op_want(struct hs2ni_conn *conn, uint64_t rank) {
   expect(((struct fuzz *)conn)->attached);
 }
 
+static void op_stop(struct hs2ni_conn *conn, uint64_t id, uint64_t code) {
+  (void)id;
+  expect(((struct fuzz *)conn)->attached);
+  expect(code == HS2N_REASON_WITHDRAWN);
+}
+
 static const struct hs2ni_link_ops ops = {
     .scheme = "fuzz",
     .stream_open = op_open,
     .stream_reset = op_reset,
+    .stream_stop = op_stop,
     .credit = op_credit,
     .want_tx = op_want,
 };

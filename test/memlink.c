@@ -282,6 +282,7 @@ static void op_stop(struct hs2ni_conn *base, uint64_t id, uint64_t code) {
 
   if (s != NULL) {
     s->stopped = true;
+    s->unwanted = true;
     s->stop_code = code;
   }
 }

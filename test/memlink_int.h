@@ -22,8 +22,9 @@ struct stream {
   uint64_t credit; /* highest offset that the peer allows */
   bool fin_sent, fin_delivered;
   bool reset, reset_delivered;
-  bool stopped; /* the peer asked, not heard yet */
-  bool blocked; /* the user was told, and not yet that it may go on */
+  bool stopped;  /* the peer asked, not heard yet */
+  bool unwanted; /* it asked: nothing comes up there any more */
+  bool blocked;  /* the user was told, and not yet that it may go on */
   uint64_t code, stop_code;
 };
 

@@ -219,6 +219,11 @@ static bool deliver(struct conn *c, struct stream *s) {
   read_pieces(s, s->delivered, bytes, n);
   s->delivered += n;
   s->fin_delivered = s->fin_sent && s->delivered == s->sent;
+  if (s->unwanted) {
+    c->granted += n;
+    free(bytes);
+    return true;
+  }
   peer->link->up->on_data(peer->user, s->id, (struct hs2n_span){bytes, n},
                           s->fin_delivered);
   free(bytes);

@@ -47,7 +47,10 @@ struct netsim {
   struct netsim_node nodes[NETSIM_NODES_MAX];
   bool cut[NETSIM_NODES_MAX][NETSIM_NODES_MAX];
   hs2n_time delay[NETSIM_NODES_MAX][NETSIM_NODES_MAX];
-  struct packet *heap[PACKETS_MAX]; /* earliest first */
+  uint64_t rate[NETSIM_NODES_MAX];        /* bytes a second out; 0: any */
+  hs2n_time busy_until[NETSIM_NODES_MAX]; /* what it sent is on the wire then */
+  uint64_t bytes[NETSIM_NODES_MAX];       /* sent, by node */
+  struct packet *heap[PACKETS_MAX];       /* earliest first */
   size_t heap_n;
   struct memnet *memory; /* NULL over QUIC */
   uint8_t tx[TX_SLOTS][TX_BYTES];
@@ -110,13 +113,30 @@ static bool chance(struct netsim *s, uint32_t permille) {
   return permille > 0 && hs2ni_rng_below(&s->rng, 1000) < permille;
 }
 
+/* When a datagram is out of its sender, or HS2N_TIME_NEVER: the queue before a
+ * slow link holds 50 ms, and drops what is beyond. */
+static hs2n_time departure(struct netsim *s, size_t from, size_t len) {
+  hs2n_time *busy = &s->busy_until[from];
+
+  if (s->rate[from] == 0) {
+    return s->now;
+  }
+  if (*busy > s->now + HS2N_MS(50)) {
+    return HS2N_TIME_NEVER;
+  }
+  *busy = (*busy > s->now ? *busy : s->now) + len * HS2N_S(1) / s->rate[from];
+  return *busy;
+}
+
 static void transmit(struct netsim *s, size_t from, const struct hs2n_tx *tx,
                      size_t offset, size_t len) {
   const size_t to = index_of(s, &tx->remote);
   const uint64_t meta[] = {s->now, from, to, len};
+  hs2n_time leaves;
   struct packet *p;
 
   s->datagrams++;
+  s->bytes[from] += len;
   if (s->trace_n < NETSIM_TRACE_MAX) {
     s->trace[s->trace_n++] = (uint8_t)to;
   }
@@ -126,8 +146,12 @@ static void transmit(struct netsim *s, size_t from, const struct hs2n_tx *tx,
       chance(s, s->config.loss_permille)) {
     return;
   }
+  leaves = departure(s, from, len);
+  if (leaves == HS2N_TIME_NEVER) {
+    return;
+  }
   p = calloc(1, sizeof(*p) + len);
-  *p = (struct packet){.at = s->now + s->delay[from][to],
+  *p = (struct packet){.at = leaves + s->delay[from][to],
                        .order = s->order++,
                        .from = from,
                        .to = to,
@@ -466,6 +490,14 @@ void netsim_cut_both(struct netsim *s, size_t a, size_t b, bool cut) {
 void netsim_set_delay(struct netsim *s, size_t a, size_t b, hs2n_time delay) {
   s->delay[a][b] = delay;
   s->delay[b][a] = delay;
+}
+
+void netsim_set_rate(struct netsim *s, size_t i, uint64_t bytes_per_s) {
+  s->rate[i] = bytes_per_s;
+}
+
+uint64_t netsim_bytes(const struct netsim *s, size_t i) {
+  return s->bytes[i];
 }
 
 void netsim_corrupt(struct netsim *s, uint32_t permille) {

@@ -126,6 +126,11 @@ struct hs2n_member netsim_member(struct netsim *sim, size_t i);
 void netsim_cut(struct netsim *sim, size_t a, size_t b, bool cut);
 void netsim_cut_both(struct netsim *sim, size_t a, size_t b, bool cut);
 void netsim_set_delay(struct netsim *sim, size_t a, size_t b, hs2n_time delay);
+/* Bytes a second that node i can send; 0: no bound.  Up to 50 ms wait before
+ * the link, more is lost. */
+void netsim_set_rate(struct netsim *sim, size_t i, uint64_t bytes_per_s);
+/* Bytes of datagrams that node i has sent. */
+uint64_t netsim_bytes(const struct netsim *sim, size_t i);
 /* Changes one random byte of this many datagrams of a thousand. */
 void netsim_corrupt(struct netsim *sim, uint32_t permille);
 

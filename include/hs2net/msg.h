@@ -128,10 +128,19 @@ enum hs2n_msg_flag {
   HS2N_MSG_QUORUM = 1u << 1,
   /* Dies when hs2n_enter_view passes its view. */
   HS2N_MSG_VIEW_BOUND = 1u << 2,
+  /* Takes the place of older messages of this type and key: each of them that
+   * was sent with this flag to the same peer and is not acknowledged ends for
+   * that peer, as CANCELLED, wherever it waits.  It counts as queued now, so
+   * it is behind what was sent meanwhile. */
+  HS2N_MSG_SUPERSEDE = 1u << 3,
+  /* With HS2N_MSG_QUORUM: once it is reached, the message ends for the other
+   * receivers too, and what they have not got is saved.  Without it the rest
+   * goes on. */
+  HS2N_MSG_QUORUM_ONLY = 1u << 6,
 };
 
 /* A message, sent or received.  On send every field is the caller's; on
- * receipt deadline and quorum_weight are 0 and flags are the sender's
+ * receipt deadline, quorum_weight and key are 0 and flags are the sender's
  * VIEW_BOUND alone. */
 struct hs2n_msg {
   uint8_t type;   /* a declared hs2n_type.id */
@@ -140,6 +149,7 @@ struct hs2n_msg {
   hs2n_time deadline;     /* absolute; 0: none */
   uint64_t quorum_weight; /* with HS2N_MSG_QUORUM */
   struct hs2n_buf *body;  /* may be NULL: empty */
+  uint64_t key;           /* with HS2N_MSG_SUPERSEDE */
 };
 
 /* Where a message goes. */
@@ -161,8 +171,8 @@ enum hs2n_outcome {
   HS2N_DONE_ACKED = 1, /* every receiver's application took it */
   HS2N_DONE_QUORUM,    /* receivers of at least quorum_weight took it */
   HS2N_DONE_EXPIRED,   /* deadline passed first */
-  HS2N_DONE_CANCELLED, /* by hs2n_cancel, by a newer view, or by node shutdown
-                        */
+  HS2N_DONE_CANCELLED, /* by hs2n_cancel, by a newer view, by a newer message
+                          of its key, or by node shutdown */
   HS2N_DONE_REFUSED,   /* a receiver refused it, see reason */
   HS2N_DONE_PEER_GONE, /* a receiver left the last live committee */
 };

@@ -410,7 +410,9 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(rx_withheld, "times credit was held back from a peer")                    \
   X(protocol_errors, "connections closed for a breach of the protocol")       \
   X(clock_backwards, "calls with a `now` before an earlier one, clamped")     \
-  X(allocation_failures, "times memory ran out")
+  X(allocation_failures, "times memory ran out")                              \
+  X(messages_superseded, "messages ended by a newer one of their key")        \
+  X(messages_stale, "messages of ended views dropped before on_message")
 
 struct hs2n_stats {
   size_t struct_size;

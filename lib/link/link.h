@@ -152,7 +152,8 @@ struct hs2ni_link_ops {
   /* Abandons our stream: what was not delivered never will be; on_done
    * follows.  Not called on ended streams. */
   void (*stream_reset)(struct hs2ni_conn *conn, uint64_t stream, uint64_t code);
-  /* Tells the peer not to send the rest of its stream. */
+  /* Tells the peer not to send the rest of its stream.  No more of its bytes
+   * come up, and their credit is the link's; on_reset may still come. */
   void (*stream_stop)(struct hs2ni_conn *conn, uint64_t stream, uint64_t code);
   /* Lets the peer send len more bytes, on the connection, and on the stream
    * too when stream is still open. */

@@ -160,15 +160,6 @@ enum hs2n_reason hs2ni_chan_reset(struct hs2ni_chan *chan, uint64_t stream,
   return hs2ni_rx_reset(chan, stream);
 }
 
-enum hs2n_reason hs2ni_chan_stopped(struct hs2ni_chan *chan, uint64_t stream,
-                                    uint64_t code) {
-  (void)chan;
-  (void)stream;
-  (void)code;
-  /* A peer that does not want a message passes over its bytes. */
-  return HS2N_REASON_PROTOCOL;
-}
-
 static struct hs2ni_tx_lane *find_lane(struct hs2ni_chan *chan,
                                        uint64_t stream) {
   for (size_t i = 0; i < HS2N_LANES; i++) {
@@ -181,6 +172,30 @@ static struct hs2ni_tx_lane *find_lane(struct hs2ni_chan *chan,
 
 static bool is_acks(const struct hs2ni_chan *chan, uint64_t stream) {
   return chan->ack_tx.has_stream && chan->ack_tx.stream == stream;
+}
+
+static bool is_spare(const struct hs2ni_chan *chan, uint64_t stream) {
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    if (chan->tx[i].has_spare && chan->tx[i].spare == stream) {
+      return true;
+    }
+  }
+  return false;
+}
+
+enum hs2n_reason hs2ni_chan_stopped(struct hs2ni_chan *chan, uint64_t stream,
+                                    uint64_t code) {
+  struct hs2ni_tx_body *body = hs2ni_tx_body_find(chan, stream);
+
+  (void)code; /* what becomes of the message, its ack or nack will say */
+  assert(chan->conn != NULL);
+  if (find_lane(chan, stream) != NULL || is_acks(chan, stream) ||
+      is_spare(chan, stream) ||
+      (body != NULL && !hs2ni_tx_body_stopped(body))) {
+    return HS2N_REASON_PROTOCOL;
+  }
+  hs2ni_chan_want(chan);
+  return HS2N_REASON_NONE;
 }
 
 void hs2ni_chan_acked(struct hs2ni_chan *chan, uint64_t stream,

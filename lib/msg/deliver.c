@@ -71,11 +71,11 @@ static struct hs2ni_rx_msg *next_message(struct hs2ni_msgs *msgs) {
           msgs->fetch[i].head, struct hs2ni_rx_lane, fetch_node);
       struct hs2ni_rx_msg *m = take(lane);
 
-      if (!m->view_bound || m->view >= msgs->view) {
+      if (!hs2ni_rx_stale(m)) {
         return m;
       }
-      /* Its view has ended here: taken, but of no use. */
-      judged(m);
+      msgs->env->stats.messages_stale++;
+      judged(m); /* taken, but of no use */
       hs2ni_rx_msg_free(m);
       hs2ni_rx_lane_update(lane);
     }

@@ -100,9 +100,15 @@ static uint64_t weight_of(const struct hs2ni_target *targets, size_t n) {
 static int check_flags(const struct hs2ni_target *targets, size_t n,
                        const struct hs2n_msg *msg, bool tagged) {
   const uint32_t completing = HS2N_MSG_ACK | HS2N_MSG_QUORUM;
+  const uint32_t known = completing | HS2N_MSG_VIEW_BOUND | HS2N_MSG_SUPERSEDE |
+                         HS2N_MSG_QUORUM_ONLY;
 
-  if (n == 0 || (msg->flags & ~(completing | HS2N_MSG_VIEW_BOUND)) != 0) {
+  if (n == 0 || (msg->flags & ~known) != 0) {
     return HS2N_ERR_INVALID;
+  }
+  if ((msg->flags & HS2N_MSG_QUORUM_ONLY) != 0 &&
+      ((msg->flags & HS2N_MSG_QUORUM) == 0 || !tagged)) {
+    return HS2N_ERR_INVALID; /* nobody would count */
   }
   if (tagged && (msg->flags & completing) == 0) {
     return HS2N_ERR_INVALID;
@@ -137,11 +143,10 @@ static int check(const struct hs2ni_msgs *msgs, const struct hs2n_msg *msg) {
 static int check_room(struct hs2ni_msgs *msgs,
                       const struct hs2ni_target *targets, size_t n,
                       const struct hs2n_msg *msg, bool tagged) {
-  const size_t len = msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
   const uint8_t lane = msgs->types[msg->type].lane;
 
   for (size_t i = 0; i < n; i++) {
-    if (!hs2ni_tx_room(targets[i].chan, lane, len)) {
+    if (!hs2ni_tx_room(targets[i].chan, lane, msg)) {
       return HS2N_ERR_FULL;
     }
   }
@@ -268,6 +273,7 @@ int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs, uint64_t view) {
 
     for (size_t i = 0; i < HS2N_LANES; i++) {
       end_stale(&chan->tx[i], view);
+      hs2ni_rx_lane_view(&chan->rx.lanes[i]);
     }
     hs2ni_chan_want(chan);
   }

@@ -155,6 +155,11 @@ enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
 void hs2ni_rx_lane_detach(struct hs2ni_rx_lane *lane);
 /* Forgets the peer's process. */
 void hs2ni_rx_lane_void(struct hs2ni_rx_lane *lane);
+/* Whether the view of m has ended here: it is acknowledged in its turn, but
+ * nobody wants its body. */
+bool hs2ni_rx_stale(const struct hs2ni_rx_msg *m);
+/* Gives up the bodies of stale messages. */
+void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane);
 /* Drops the ready messages from seq on, and what is being assembled. */
 void hs2ni_rx_lane_refuse(struct hs2ni_rx_lane *lane, uint64_t seq);
 void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m);
@@ -173,7 +178,7 @@ enum hs2n_reason hs2ni_rx_body_open(struct hs2ni_chan *chan,
 enum hs2n_reason hs2ni_rx_body_data(struct hs2ni_rx_pair *pair,
                                     struct hs2n_span bytes, bool fin);
 void hs2ni_rx_body_reset(struct hs2ni_rx_pair *pair);
-/* Its message has been dropped: the body is not wanted. */
+/* The body is not wanted: no more of it is asked for.  May free pair. */
 void hs2ni_rx_pair_skip(struct hs2ni_rx_pair *pair);
 void hs2ni_rx_pair_free(struct hs2ni_rx_pair *pair);
 struct hs2ni_rx_pair *hs2ni_rx_pair_find(struct hs2ni_chan *chan,

@@ -94,13 +94,28 @@ static void settle(struct hs2ni_rx_pair *p) {
   hs2ni_rx_lane_update(lane);
 }
 
+/* With both halves known nothing is left to wait for: the peer is asked to
+ * stop, and the link passes over what is still on its way. */
+static void stop(struct hs2ni_rx_pair *p) {
+  struct hs2ni_chan *chan = p->lane->chan;
+
+  if (chan->conn != NULL && p->has_record && p->has_stream && !p->ended) {
+    chan->conn->ops->stream_stop(chan->conn, p->stream, HS2N_REASON_WITHDRAWN);
+    hs2ni_rx_pair_free(p);
+  }
+}
+
 void hs2ni_rx_pair_skip(struct hs2ni_rx_pair *p) {
-  p->msg = NULL;
+  if (p->msg != NULL) {
+    p->msg->pair = NULL;
+    p->msg = NULL;
+  }
   p->skip = true;
   if (p->body != NULL && !p->ended) {
     hs2ni_rx_buf_drop(p->lane->chan, p->body, p->len);
     p->body = NULL;
   }
+  stop(p);
 }
 
 enum hs2n_reason hs2ni_rx_large(struct hs2ni_rx_lane *lane,
@@ -116,7 +131,7 @@ enum hs2n_reason hs2ni_rx_large(struct hs2ni_rx_lane *lane,
     return HS2N_REASON_PROTOCOL;
   }
   p->has_record = true;
-  if (m == NULL) {
+  if (m == NULL || hs2ni_rx_stale(m)) {
     hs2ni_rx_pair_skip(p);
   } else {
     p->msg = m;
@@ -151,6 +166,9 @@ enum hs2n_reason hs2ni_rx_body_open(struct hs2ni_chan *chan,
   p->stream = stream;
   if (head->len > chan->msgs->body_max[head->lane]) {
     p->skip = true; /* no type of the lane may be so large */
+  }
+  if (p->skip) {
+    stop(p);
   }
   return HS2N_REASON_NONE;
 }

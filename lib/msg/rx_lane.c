@@ -183,10 +183,12 @@ static enum hs2n_reason take_small(struct hs2ni_rx_lane *lane,
     make_ready(lane, m);
     return HS2N_REASON_NONE;
   }
-  m->body = hs2ni_rx_buf_new(lane->chan, r->body_len);
-  if (m->body == NULL) {
-    hs2ni_rx_msg_free(m);
-    return HS2N_REASON_INTERNAL;
+  if (!hs2ni_rx_stale(m)) {
+    m->body = hs2ni_rx_buf_new(lane->chan, r->body_len);
+    if (m->body == NULL) {
+      hs2ni_rx_msg_free(m);
+      return HS2N_REASON_INTERNAL;
+    }
   }
   lane->partial = m;
   lane->partial_filled = 0;
@@ -231,15 +233,24 @@ static size_t fill(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
   struct hs2ni_rx_msg *m = lane->partial;
   const size_t rest = m->body_len - lane->partial_filled;
   const size_t n = in.len < rest ? in.len : rest;
+  const bool wanted = m->body != NULL;
 
-  memcpy(hs2ni_buf_data(m->body) + lane->partial_filled, in.data, n);
+  if (wanted) {
+    memcpy(hs2ni_buf_data(m->body) + lane->partial_filled, in.data, n);
+  }
   lane->partial_filled += (uint32_t)n;
   if (n == rest) {
     lane->partial = NULL;
-    hs2ni_rx_buf_whole(lane->chan, m->body_len);
+    if (wanted) {
+      hs2ni_rx_buf_whole(lane->chan, m->body_len);
+    }
     make_ready(lane, m);
   }
-  hs2ni_rx_credit_body(lane->chan, lane->stream, &lane->held, n);
+  if (wanted) {
+    hs2ni_rx_credit_body(lane->chan, lane->stream, &lane->held, n);
+  } else {
+    hs2ni_rx_credit(lane->chan, lane->stream, n);
+  }
   return n;
 }
 
@@ -306,6 +317,31 @@ static void drop_ready(struct hs2ni_rx_lane *lane, struct hs2ni_list_node *n) {
       hs2ni_rx_pair_skip(m->pair);
     }
     hs2ni_rx_msg_free(m);
+  }
+  hs2ni_rx_lane_update(lane);
+}
+
+bool hs2ni_rx_stale(const struct hs2ni_rx_msg *m) {
+  return m->view_bound && m->view < m->lane->chan->msgs->view;
+}
+
+void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_rx_msg *partial = lane->partial;
+
+  for (struct hs2ni_list_node *n = lane->ready.head; n != NULL; n = n->next) {
+    struct hs2ni_rx_msg *m = msg_of(n);
+
+    if (hs2ni_rx_stale(m)) {
+      if (m->pair != NULL) {
+        hs2ni_rx_pair_skip(m->pair);
+      }
+      hs2n_buf_unref(m->body);
+      m->body = NULL;
+    }
+  }
+  if (partial != NULL && hs2ni_rx_stale(partial)) {
+    hs2ni_rx_buf_drop(lane->chan, partial->body, partial->body_len);
+    partial->body = NULL;
   }
   hs2ni_rx_lane_update(lane);
 }

@@ -190,7 +190,11 @@ static enum hs2n_reason new_data(struct hs2ni_chan *chan, uint64_t stream,
   hs2ni_rx_credit(chan, stream, (size_t)used - had);
   bytes.data += (size_t)used - had;
   bytes.len -= (size_t)used - had;
-  return known_data(chan, stream, bytes, fin, &known);
+  reason = known_data(chan, stream, bytes, fin, &known);
+  if (!known) { /* a body that is not wanted any more */
+    hs2ni_rx_credit(chan, stream, bytes.len);
+  }
+  return reason;
 }
 
 enum hs2n_reason hs2ni_rx_data(struct hs2ni_chan *chan, uint64_t stream,

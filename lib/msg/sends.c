@@ -70,6 +70,7 @@ struct hs2ni_send *hs2ni_send_new(struct hs2ni_msgs *msgs,
       .open_n = (uint32_t)n,
       .quorum_weight =
           (msg->flags & HS2N_MSG_QUORUM) != 0 ? msg->quorum_weight : 0,
+      .quorum_only = (msg->flags & HS2N_MSG_QUORUM_ONLY) != 0,
       .acked = (struct hs2n_peer *)(void *)&send->targets[n],
   };
   for (size_t i = 0; i < n; i++) {
@@ -134,6 +135,18 @@ static struct hs2ni_send_target *close_target(struct hs2ni_send *send,
   return t;
 }
 
+/* Drops what is still open for its targets. */
+static void drop_rest(struct hs2ni_send *send, enum hs2n_reason code) {
+  for (uint32_t i = 0; i < send->targets_n; i++) {
+    struct hs2ni_tx_msg *m = send->targets[i].msg;
+
+    if (m != NULL) {
+      send->targets[i].msg = NULL;
+      hs2ni_tx_drop(m, code);
+    }
+  }
+}
+
 void hs2ni_send_acked(struct hs2ni_send *send, uint32_t target) {
   struct hs2ni_send_target *t = close_target(send, target);
 
@@ -141,6 +154,9 @@ void hs2ni_send_acked(struct hs2ni_send *send, uint32_t target) {
   send->acked_weight += t->weight;
   if (send->quorum_weight > 0) {
     if (send->acked_weight >= send->quorum_weight) {
+      if (send->quorum_only) {
+        drop_rest(send, HS2N_REASON_WITHDRAWN);
+      }
       complete(send, HS2N_DONE_QUORUM, HS2N_REASON_NONE);
     }
   } else if (send->open_n == 0) {
@@ -161,14 +177,7 @@ void hs2ni_send_failed(struct hs2ni_send *send, uint32_t target,
 
 void hs2ni_send_end(struct hs2ni_send *send, enum hs2n_outcome outcome,
                     enum hs2n_reason code) {
-  for (uint32_t i = 0; i < send->targets_n; i++) {
-    struct hs2ni_tx_msg *m = send->targets[i].msg;
-
-    if (m != NULL) {
-      send->targets[i].msg = NULL;
-      hs2ni_tx_drop(m, code);
-    }
-  }
+  drop_rest(send, code);
   complete(send, outcome, HS2N_REASON_NONE);
 }
 

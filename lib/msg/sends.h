@@ -26,6 +26,7 @@ struct hs2ni_send {
   uint64_t open_weight;
   uint64_t acked_weight;
   uint64_t quorum_weight;    /* 0: every target must acknowledge */
+  bool quorum_only;          /* ends for all with its quorum */
   enum hs2n_outcome outcome; /* 0: open */
   enum hs2n_reason reason;
   uint32_t acked_n;        /* once completed */

@@ -34,7 +34,8 @@ struct hs2ni_send;
 #define HS2NI_FRAME_HEADER_MAX 52u
 
 struct hs2ni_tx_msg {
-  struct hs2ni_list_node node; /* in tx_lane.msgs, by rank */
+  struct hs2ni_list_node node;     /* in tx_lane.msgs, by rank */
+  struct hs2ni_list_node key_node; /* in tx_lane.keyed, if supersede */
   struct hs2ni_tx_lane *lane;
   struct hs2ni_send *send; /* NULL: nobody waits for its end */
   uint32_t target;         /* its index in send */
@@ -43,10 +44,12 @@ struct hs2ni_tx_msg {
   uint64_t seq;          /* 0: not given yet */
   uint64_t order;        /* among all messages of the node */
   uint64_t view;
+  uint64_t key;
   hs2n_time deadline; /* 0: none */
   struct hs2ni_frame *frame;
   uint8_t type;
   bool view_bound;
+  bool supersede;
   bool begun;  /* bytes of it are on this connection */
   bool resend; /* bytes of it were on an earlier one */
 };
@@ -89,6 +92,7 @@ struct hs2ni_tx_lane {
   struct hs2ni_chan *chan;
   uint8_t lane;
   struct hs2ni_list msgs;    /* all, in order */
+  struct hs2ni_list keyed;   /* those with a key, newest first */
   struct hs2ni_tx_msg *next; /* first to be written (again); NULL: none */
   uint64_t next_seq;         /* of a message that has none yet */
   uint32_t charged_msgs;     /* messages and frames that count */
@@ -118,13 +122,15 @@ struct hs2ni_target;
 
 /* ---- tx_msg.c: messages and their budgets ------------------------------- */
 
-/* Whether len more bytes fit for the channel and lane; drops what has expired
- * before it says no. */
-bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane, size_t len);
+/* Whether msg fits for the channel and lane, given that it takes the place of
+ * what it supersedes; drops what has expired before it says no. */
+bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
+                   const struct hs2n_msg *msg);
 /* A message that is in no lane yet.  NULL: out of memory. */
 struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
                                   const struct hs2n_msg *msg, uint8_t lane);
 void hs2ni_tx_discard(struct hs2ni_tx_msg *m);
+/* Ends what m supersedes and puts m at the end of its lane. */
 void hs2ni_tx_queue(struct hs2ni_tx_msg *m);
 /* Takes m out of its lane, out of what is not yet sent, and frees it.  Its
  * send is not told.  code tells the peer why a body stream is abandoned. */
@@ -187,6 +193,9 @@ void hs2ni_tx_body_sent(struct hs2ni_tx_body *b, size_t len, bool fin);
 void hs2ni_tx_body_acked(struct hs2ni_tx_body *b, uint64_t offset);
 /* The stream has ended, whole or reset. */
 void hs2ni_tx_body_done(struct hs2ni_tx_body *b);
+/* The peer does not want the rest, so the link has reset the stream.  false:
+ * it can't know yet whose body it is. */
+bool hs2ni_tx_body_stopped(struct hs2ni_tx_body *b);
 /* The message has ended: no more of the body than the head is written. */
 void hs2ni_tx_body_end(struct hs2ni_tx_body *b, enum hs2n_reason code);
 struct hs2ni_tx_body *hs2ni_tx_body_find(struct hs2ni_chan *chan,

@@ -136,6 +136,18 @@ void hs2ni_tx_body_end(struct hs2ni_tx_body *b, enum hs2n_reason code) {
   }
 }
 
+bool hs2ni_tx_body_stopped(struct hs2ni_tx_body *b) {
+  if (b->sent < b->head_len) {
+    return false;
+  }
+  b->reset = true;
+  if (b->ended == 0) {
+    b->ended = HS2N_REASON_WITHDRAWN;
+  }
+  leave_writing(b);
+  return true;
+}
+
 struct hs2ni_tx_body *hs2ni_tx_body_find(struct hs2ni_chan *chan,
                                          uint64_t stream) {
   for (size_t i = 0; i < HS2N_LANES; i++) {

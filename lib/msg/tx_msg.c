@@ -7,12 +7,39 @@ bool hs2ni_tx_expired(const struct hs2ni_tx_msg *m) {
   return m->deadline != 0 && m->deadline <= hs2ni_chan_env(m->lane->chan)->now;
 }
 
-static bool has_room(const struct hs2ni_chan *chan, uint8_t lane, size_t len) {
-  const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
+/* The message of the lane that one of this type and key supersedes, or NULL.
+ * There is at most one, and few keys are open at once, the last used ones in
+ * front. */
+static struct hs2ni_tx_msg *same_key(const struct hs2ni_tx_lane *lane,
+                                     uint8_t type, uint64_t key) {
+  for (struct hs2ni_list_node *n = lane->keyed.head; n != NULL; n = n->next) {
+    struct hs2ni_tx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_tx_msg, key_node);
 
-  return chan->tx[lane].charged_msgs < limits->tx_queue_msgs_max &&
-         chan->charged_bytes <= limits->tx_queue_bytes_max &&
-         len <= limits->tx_queue_bytes_max - chan->charged_bytes;
+    if (m->type == type && m->key == key) {
+      return m;
+    }
+  }
+  return NULL;
+}
+
+static bool has_room(const struct hs2ni_chan *chan, uint8_t lane,
+                     const struct hs2n_msg *msg) {
+  const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
+  const size_t len = msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
+  const struct hs2ni_tx_msg *old = NULL;
+  uint64_t bytes = chan->charged_bytes;
+  uint32_t msgs = chan->tx[lane].charged_msgs;
+
+  if ((msg->flags & HS2N_MSG_SUPERSEDE) != 0) {
+    old = same_key(&chan->tx[lane], msg->type, msg->key);
+  }
+  if (old != NULL && old->frame == NULL) {
+    msgs--; /* its room comes back at once */
+    bytes -= old->body_len;
+  }
+  return msgs < limits->tx_queue_msgs_max &&
+         bytes <= limits->tx_queue_bytes_max &&
+         len <= limits->tx_queue_bytes_max - bytes;
 }
 
 /* Messages without a tag have no timer, so the expired ones among them are
@@ -30,16 +57,17 @@ static void sweep(struct hs2ni_tx_lane *lane) {
   }
 }
 
-bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane, size_t len) {
+bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
+                   const struct hs2n_msg *msg) {
   const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
 
-  if (has_room(chan, lane, len)) {
+  if (has_room(chan, lane, msg)) {
     return true;
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
     sweep(&chan->tx[i]);
   }
-  if (has_room(chan, lane, len)) {
+  if (has_room(chan, lane, msg)) {
     return true;
   }
   if (chan->tx[lane].charged_msgs >= limits->tx_queue_msgs_max) {
@@ -64,6 +92,8 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
       .deadline = msg->deadline,
       .type = msg->type,
       .view_bound = (msg->flags & HS2N_MSG_VIEW_BOUND) != 0,
+      .supersede = (msg->flags & HS2N_MSG_SUPERSEDE) != 0,
+      .key = msg->key,
   };
   if (msg->body != NULL && hs2n_buf_span(msg->body).len > 0) {
     m->body = hs2n_buf_ref(msg->body);
@@ -77,10 +107,24 @@ void hs2ni_tx_discard(struct hs2ni_tx_msg *m) {
   hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
 }
 
+/* Takes the place of what m supersedes. */
+static void supersede(struct hs2ni_tx_msg *m) {
+  struct hs2ni_tx_msg *old = same_key(m->lane, m->type, m->key);
+
+  if (old != NULL) {
+    hs2ni_chan_env(m->lane->chan)->stats.messages_superseded++;
+    hs2ni_tx_failed(old, HS2N_DONE_CANCELLED, HS2N_REASON_NONE);
+  }
+  hs2ni_list_push_front(&m->lane->keyed, &m->key_node);
+}
+
 void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
   struct hs2ni_tx_lane *lane = m->lane;
   struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
 
+  if (m->supersede) {
+    supersede(m);
+  }
   m->order = ++lane->chan->msgs->order;
   hs2ni_list_push_back(&lane->msgs, &m->node);
   if (lane->next == NULL) {
@@ -113,6 +157,9 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
                      : HS2NI_CONTAINER(m->node.next, struct hs2ni_tx_msg, node);
   }
   hs2ni_list_remove(&lane->msgs, &m->node);
+  if (m->supersede) {
+    hs2ni_list_remove(&lane->keyed, &m->key_node);
+  }
   lane->view_bound_n -= m->view_bound;
   lane->dated_n -= m->deadline != 0;
   if (m->frame != NULL) {

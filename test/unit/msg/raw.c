@@ -20,6 +20,12 @@ static void op_reset(struct hs2ni_conn *conn, uint64_t stream, uint64_t code) {
   ((struct raw *)conn)->reset_code = code;
 }
 
+static void op_stop(struct hs2ni_conn *conn, uint64_t stream, uint64_t code) {
+  (void)code;
+  ((struct raw *)conn)->stops++;
+  ((struct raw *)conn)->stopped = stream;
+}
+
 static void op_credit(struct hs2ni_conn *conn, uint64_t stream, size_t len) {
   (void)stream;
   ((struct raw *)conn)->credited += len;
@@ -34,6 +40,7 @@ static const struct hs2ni_link_ops raw_ops = {
     .scheme = "raw",
     .stream_open = op_open,
     .stream_reset = op_reset,
+    .stream_stop = op_stop,
     .credit = op_credit,
     .want_tx = op_want,
 };

@@ -19,7 +19,8 @@ struct raw {
   struct hs2ni_msgs *msgs;
   struct hs2ni_chan *chan;
   uint64_t opened, resets, reset_code, credited, wants;
-  int open_err; /* what stream_open returns */
+  uint64_t stops, stopped; /* how often, and the last stream */
+  int open_err;            /* what stream_open returns */
 };
 
 void raw_init(struct raw *r, const struct hs2n_limits *limits);

@@ -439,7 +439,38 @@ static void a_peer_that_ignores_what_we_declared_is_sent_away(void) {
   }
   CHECK_EQ(reason, HS2N_REASON_LIMIT);
   CHECK_EQ(seq, 2 * HS2NI_NACKS_MAX + 1);
+  raw_fini(&r);
+}
+
+/* Only a body can be unwanted, and only once it is known whose it is. */
+static void a_peer_may_stop_a_body_and_nothing_else(void) {
+  struct raw r;
+  struct hs2n_msg msg = {.type = HS2N_LANE_PROPOSAL};
+  struct hs2ni_target target;
+  struct hs2ni_chunk chunk;
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  target = (struct hs2ni_target){.chan = r.chan, .peer = {1}, .weight = 1};
+  CHECK_EQ(hs2n_buf_alloc(&msg.body, &r.mem.mem, 100000, &(uint8_t *){NULL}),
+           HS2N_OK);
+  CHECK_EQ(hs2ni_msgs_send(r.msgs, &target, 1, &msg, NULL), HS2N_OK);
+  CHECK(hs2ni_chan_next(r.chan, &chunk)); /* the record */
+  CHECK_EQ(r.opened, 2);
+  CHECK_EQ(hs2ni_chan_stopped(r.chan, chunk.stream, 0), HS2N_REASON_PROTOCOL);
   CHECK_EQ(hs2ni_chan_stopped(r.chan, 2, 0), HS2N_REASON_PROTOCOL);
+  CHECK_EQ(hs2ni_chan_stopped(r.chan, 6, 0), HS2N_REASON_PROTOCOL);
+  hs2ni_chan_sent(r.chan, chunk.stream, chunk.parts[0].len + chunk.parts[1].len,
+                  false);
+  CHECK(hs2ni_chan_next(r.chan, &chunk)); /* the body */
+  hs2ni_chan_sent(r.chan, chunk.stream, chunk.parts[0].len + 10, false);
+  CHECK_EQ(hs2ni_chan_stopped(r.chan, chunk.stream, 0), HS2N_REASON_NONE);
+  CHECK(!hs2ni_chan_next(r.chan, &chunk));
+  hs2ni_chan_done(r.chan, 2);
+  hs2ni_chan_done(r.chan, 6);
+  CHECK_EQ(hs2ni_chan_stopped(r.chan, 400, 0), HS2N_REASON_NONE); /* is done */
+  CHECK(!hs2ni_chan_idle(r.chan)); /* its message waits for the verdict */
+  hs2n_buf_unref(msg.body);
   raw_fini(&r);
 }
 
@@ -645,6 +676,7 @@ int main(void) {
   RUN(a_replay_is_dropped_and_acked_again);
   RUN(a_peer_whose_transport_acks_nothing_is_left_waiting);
   RUN(a_peer_that_ignores_what_we_declared_is_sent_away);
+  RUN(a_peer_may_stop_a_body_and_nothing_else);
   RUN(many_small_bodies_held_stop_delivery);
   RUN(busy_for_what_is_yet_to_come_is_a_breach);
   RUN(there_are_no_more_channels_than_peers);

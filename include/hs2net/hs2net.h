@@ -11,6 +11,7 @@
 #include <hs2net/mem.h>
 #include <hs2net/msg.h>
 #include <hs2net/node.h>
+#include <hs2net/record.h>
 #include <hs2net/types.h>
 
 #endif /* HS2N_HS2NET_H */

@@ -15,6 +15,7 @@
 #include <hs2net/limits.h>
 #include <hs2net/mem.h>
 #include <hs2net/msg.h>
+#include <hs2net/record.h>
 #include <hs2net/types.h>
 #include <stdbool.h>
 
@@ -77,6 +78,9 @@ struct hs2n_config {
                                Larger than the path's MTU never arrives. */
   hs2n_log_fn log;          /* may be NULL; kept */
   void *log_data;
+  hs2n_record_fn record; /* the flight recorder, see record.h; NULL: none;
+                            kept */
+  void *record_data;
 };
 
 /**

@@ -24,6 +24,9 @@ struct hs2n_buf {
     struct {
       struct hs2ni_pool *pool;
       struct hs2ni_account *account;
+      uint64_t number; /* in a recording; 0: none */
+      uint32_t user_refs;
+      bool kept; /* beyond the upcall that brought it */
     } received;
   } of;
 };
@@ -160,11 +163,18 @@ uint8_t *hs2ni_buf_data(struct hs2n_buf *buf) {
   return (uint8_t *)(buf + 1);
 }
 
-struct hs2n_buf *hs2n_buf_ref(struct hs2n_buf *buf) {
+struct hs2n_buf *hs2ni_buf_ref(struct hs2n_buf *buf) {
   assert(buf->refs > 0);
   assert(buf->refs < UINT32_MAX);
   buf->refs++;
   return buf;
+}
+
+struct hs2n_buf *hs2n_buf_ref(struct hs2n_buf *buf) {
+  if (buf->kind == RECEIVED) {
+    buf->of.received.user_refs++;
+  }
+  return hs2ni_buf_ref(buf);
 }
 
 static void wrapped_free(struct hs2n_buf *buf) {
@@ -191,7 +201,7 @@ static void received_free(struct hs2n_buf *buf) {
   account_unref(account);
 }
 
-void hs2n_buf_unref(struct hs2n_buf *buf) {
+void hs2ni_buf_unref(struct hs2n_buf *buf) {
   if (buf == NULL) {
     return;
   }
@@ -211,6 +221,36 @@ void hs2n_buf_unref(struct hs2n_buf *buf) {
     received_free(buf);
     return;
   }
+}
+
+void hs2n_buf_unref(struct hs2n_buf *buf) {
+  if (buf != NULL && buf->kind == RECEIVED && buf->of.received.user_refs > 0) {
+    buf->of.received.user_refs--;
+    if (buf->of.received.user_refs == 0 && buf->of.received.kept) {
+      buf->of.received.kept = false;
+      hs2ni_record_pair(&buf->of.received.account->env->recorder,
+                        HS2N_RECORD_RELEASE, buf->of.received.number, 0);
+    }
+  }
+  hs2ni_buf_unref(buf);
+}
+
+void hs2ni_buf_lend(struct hs2n_buf *buf, uint64_t number) {
+  if (buf->kind == RECEIVED) {
+    buf->of.received.number = number;
+  }
+}
+
+uint64_t hs2ni_buf_lent(struct hs2n_buf *buf) {
+  if (buf->kind != RECEIVED || buf->of.received.user_refs == 0) {
+    return 0;
+  }
+  buf->of.received.kept = true;
+  return buf->of.received.number;
+}
+
+uint64_t hs2ni_buf_number(const struct hs2n_buf *buf) {
+  return buf->kind == RECEIVED ? buf->of.received.number : 0;
 }
 
 struct hs2n_span hs2n_buf_span(const struct hs2n_buf *buf) {

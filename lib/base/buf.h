@@ -37,6 +37,16 @@ HS2N_MUST_CHECK int hs2ni_buf_receive(struct hs2n_buf **out,
                                       size_t len);
 /* Bytes of the pool's blocks that such a body takes beside its len. */
 size_t hs2ni_buf_overhead(void);
+/* As hs2n_buf_ref and hs2n_buf_unref, for references of the library. */
+struct hs2n_buf *hs2ni_buf_ref(struct hs2n_buf *buf);
+void hs2ni_buf_unref(struct hs2n_buf *buf);
+/* For the recorder.  Gives a received body the number by which a recording
+ * knows it, before the application gets it. */
+void hs2ni_buf_lend(struct hs2n_buf *buf, uint64_t number);
+/* After the upcall: its number if the application has kept it, else 0. */
+uint64_t hs2ni_buf_lent(struct hs2n_buf *buf);
+/* Its number, 0 when it has none. */
+uint64_t hs2ni_buf_number(const struct hs2n_buf *buf);
 /* Writable bytes of a buf that nobody else has seen yet. */
 uint8_t *hs2ni_buf_data(struct hs2n_buf *buf);
 

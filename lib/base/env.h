@@ -6,6 +6,7 @@
 #ifndef HS2NI_BASE_ENV_H
 #define HS2NI_BASE_ENV_H
 
+#include "base/recorder.h"
 #include "base/rng.h"
 
 #include <hs2net/identity.h>
@@ -21,6 +22,7 @@ struct hs2ni_env {
   struct hs2ni_rng rng; /* jitter and tie choices; never secrets */
   hs2n_rand_fn rand;    /* secrets; returns 0 on success */
   void *rand_data;
+  struct hs2ni_recorder recorder;
   hs2n_log_fn log; /* may be NULL */
   void *log_data;
 };

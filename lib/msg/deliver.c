@@ -35,7 +35,7 @@ void hs2ni_rx_lane_update(struct hs2ni_rx_lane *lane) {
 void hs2ni_rx_nack(struct hs2ni_rx_msg *m, enum hs2n_reason code) {
   struct hs2ni_chan *chan = m->lane->chan;
 
-  hs2n_buf_unref(m->body);
+  hs2ni_buf_unref(m->body);
   m->body = NULL;
   m->code = code;
   hs2ni_list_push_back(&chan->rx.nacks_pending, &m->node);
@@ -87,7 +87,7 @@ void hs2ni_deliver_return(struct hs2ni_msgs *msgs) {
   struct hs2n_buf *lent = msgs->lent;
 
   msgs->lent = NULL;
-  hs2n_buf_unref(lent);
+  hs2ni_buf_unref(lent);
 }
 
 bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
@@ -100,7 +100,7 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
     return false;
   }
   msgs->fetched = m;
-  msgs->lent = m->body == NULL ? NULL : hs2n_buf_ref(m->body);
+  msgs->lent = m->body == NULL ? NULL : hs2ni_buf_ref(m->body);
   msgs->env->stats.messages_received++;
   msgs->env->stats.message_bytes_received += m->body_len;
   *out = (struct hs2ni_event){
@@ -159,7 +159,7 @@ static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
     hs2ni_rx_nack(m, HS2N_REASON_REJECTED);
     break;
   case HS2N_LATER:
-    hs2n_buf_unref(m->body);
+    hs2ni_buf_unref(m->body);
     m->body = NULL;
     hs2ni_list_push_back(&lane->later, &m->node);
     break;

@@ -100,7 +100,7 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   } else {
     f->body_len = m->body_len;
   }
-  f->body = m->body == NULL ? NULL : hs2n_buf_ref(m->body);
+  f->body = m->body == NULL ? NULL : hs2ni_buf_ref(m->body);
   hs2ni_list_push_back(&lane->frames, &f->node);
   if (lane->unsent == NULL) {
     lane->unsent = f;
@@ -139,7 +139,7 @@ void hs2ni_frame_free(struct hs2ni_frame *f) {
   if (f->large != NULL) {
     hs2ni_tx_body_free(f->large);
   }
-  hs2n_buf_unref(f->body);
+  hs2ni_buf_unref(f->body);
   if (f->charged) {
     hs2ni_tx_uncharge(lane, f->charge);
   }

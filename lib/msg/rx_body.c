@@ -28,7 +28,7 @@ void hs2ni_rx_pair_free(struct hs2ni_rx_pair *p) {
 
   if (p->body != NULL) {
     if (p->ended) {
-      hs2n_buf_unref(p->body);
+      hs2ni_buf_unref(p->body);
     } else {
       hs2ni_rx_buf_drop(chan, p->body, p->len);
     }

@@ -115,7 +115,7 @@ void hs2ni_rx_buf_drop(struct hs2ni_chan *chan, struct hs2n_buf *buf,
                        uint32_t len) {
   if (buf != NULL) {
     hs2ni_rx_buf_whole(chan, len);
-    hs2n_buf_unref(buf);
+    hs2ni_buf_unref(buf);
   }
 }
 

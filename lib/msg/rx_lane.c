@@ -10,7 +10,7 @@ void hs2ni_rx_lane_init(struct hs2ni_rx_lane *lane, struct hs2ni_chan *chan,
 }
 
 void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m) {
-  hs2n_buf_unref(m->body);
+  hs2ni_buf_unref(m->body);
   hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
 }
 

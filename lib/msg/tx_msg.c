@@ -96,14 +96,14 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
       .key = msg->key,
   };
   if (msg->body != NULL && hs2n_buf_span(msg->body).len > 0) {
-    m->body = hs2n_buf_ref(msg->body);
+    m->body = hs2ni_buf_ref(msg->body);
     m->body_len = (uint32_t)hs2n_buf_span(msg->body).len;
   }
   return m;
 }
 
 void hs2ni_tx_discard(struct hs2ni_tx_msg *m) {
-  hs2n_buf_unref(m->body);
+  hs2ni_buf_unref(m->body);
   hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
 }
 

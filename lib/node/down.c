@@ -2,9 +2,9 @@
  * is told in the next entry, which hs2n_node_deadline asks for at once. */
 #include "node/inside.h"
 
-int hs2n_set_members(struct hs2n_node *node, uint64_t epoch,
-                     const struct hs2n_member *members, size_t n,
-                     uint64_t drop_below) {
+static int set_members(struct hs2n_node *node, uint64_t epoch,
+                       const struct hs2n_member *members, size_t n,
+                       uint64_t drop_below) {
   if (node->phase != HS2NI_PHASE_RUNNING) {
     return HS2N_ERR_CLOSED;
   }
@@ -15,21 +15,35 @@ int hs2n_set_members(struct hs2n_node *node, uint64_t epoch,
   return hs2ni_peers_set(node->peers, epoch, members, n, drop_below);
 }
 
+int hs2n_set_members(struct hs2n_node *node, uint64_t epoch,
+                     const struct hs2n_member *members, size_t n,
+                     uint64_t drop_below) {
+  hs2ni_record_members(node, epoch, members, members == NULL ? 0 : n,
+                       drop_below);
+  return hs2ni_record_return(
+      node, set_members(node, epoch, members, n, drop_below), 0);
+}
+
 int hs2n_send(struct hs2n_node *node, const struct hs2n_dst *dst,
               const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
-  if (node->phase != HS2NI_PHASE_RUNNING) {
-    return HS2N_ERR_CLOSED;
+  int err = HS2N_ERR_CLOSED;
+
+  hs2ni_record_send(node, dst, msg, out_tag != NULL);
+  if (node->phase == HS2NI_PHASE_RUNNING) {
+    err = hs2ni_cast_send(node->cast, dst, msg, out_tag);
   }
-  return hs2ni_cast_send(node->cast, dst, msg, out_tag);
+  return hs2ni_record_return(
+      node, err, err == HS2N_OK && out_tag != NULL ? out_tag->v : 0);
 }
 
 int hs2n_cancel(struct hs2n_node *node, struct hs2n_tag tag) {
+  hs2ni_record_cancel(node, tag);
   node->due = true;
-  return hs2ni_msgs_cancel(node->msgs, tag);
+  return hs2ni_record_return(node, hs2ni_msgs_cancel(node->msgs, tag), 0);
 }
 
-int hs2n_enter_view(struct hs2n_node *node, uint64_t view,
-                    const struct hs2n_peer *next_leaders, size_t n) {
+static int enter_view(struct hs2n_node *node, uint64_t view,
+                      const struct hs2n_peer *next_leaders, size_t n) {
   int err;
 
   if (view < node->view) {
@@ -47,9 +61,15 @@ int hs2n_enter_view(struct hs2n_node *node, uint64_t view,
   return hs2ni_msgs_enter_view(node->msgs, view);
 }
 
-int hs2n_judge(struct hs2n_node *node, struct hs2n_peer from,
-               struct hs2n_msg_id id, enum hs2n_verdict verdict,
-               uint64_t cost_ns) {
+int hs2n_enter_view(struct hs2n_node *node, uint64_t view,
+                    const struct hs2n_peer *next_leaders, size_t n) {
+  hs2ni_record_enter_view(node, view, next_leaders, n);
+  return hs2ni_record_return(node, enter_view(node, view, next_leaders, n), 0);
+}
+
+static int judge(struct hs2n_node *node, struct hs2n_peer from,
+                 struct hs2n_msg_id id, enum hs2n_verdict verdict,
+                 uint64_t cost_ns) {
   struct hs2ni_peer *p = hs2ni_peers_get(node->peers, from);
 
   (void)cost_ns; /* nothing is decided by it here */
@@ -64,6 +84,13 @@ int hs2n_judge(struct hs2n_node *node, struct hs2n_peer from,
   }
   node->due = true;
   return hs2ni_msgs_verdict(node->msgs, p->channel, id, verdict);
+}
+
+int hs2n_judge(struct hs2n_node *node, struct hs2n_peer from,
+               struct hs2n_msg_id id, enum hs2n_verdict verdict,
+               uint64_t cost_ns) {
+  hs2ni_record_judge(node, from, id, verdict, cost_ns);
+  return hs2ni_record_return(node, judge(node, from, id, verdict, cost_ns), 0);
 }
 
 int hs2n_post(struct hs2n_node *node,

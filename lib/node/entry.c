@@ -22,33 +22,54 @@ static bool enter(struct hs2n_node *node, hs2n_time now) {
   return true;
 }
 
-static void leave(struct hs2n_node *node) {
-  hs2ni_posts_run(&node->posts, node);
+/* Those that waited at the beginning; later ones wait for the next entry. */
+static void run_posts(struct hs2n_node *node, uint64_t n) {
+  hs2ni_post_fn fn;
+  void *arg;
+
+  for (; n > 0 && hs2ni_posts_take(&node->posts, &fn, &arg); n--) {
+    hs2ni_record_post(node);
+    fn(node, arg);
+    (void)hs2ni_record_return(node, 0, 0);
+  }
+}
+
+static void leave(struct hs2n_node *node, uint64_t posts) {
+  run_posts(node, posts);
   hs2ni_upcalls(node);
   hs2ni_stop_step(node);
   node->due = false;
+  hs2ni_record_left(node);
   node->entered = false;
 }
 
 void hs2n_node_recv(struct hs2n_node *node, const struct hs2n_rx *rx, size_t n,
                     hs2n_time now) {
+  uint64_t posts;
+
   if (!enter(node, now)) {
     return;
   }
+  posts = hs2ni_posts_ready(&node->posts);
+  hs2ni_record_recv(node, rx, n, now, posts);
   if (node->phase != HS2NI_PHASE_STOPPED) {
     node->link->ops->recv(node->link, rx, n);
   }
-  leave(node);
+  leave(node, posts);
 }
 
 void hs2n_node_tick(struct hs2n_node *node, hs2n_time now) {
+  uint64_t posts;
+
   if (!enter(node, now)) {
     return;
   }
+  posts = hs2ni_posts_ready(&node->posts);
+  hs2ni_record_tick(node, now, posts);
   node->link->ops->tick(node->link);
   hs2ni_peers_tick(node->peers);
   hs2ni_msgs_tick(node->msgs);
-  leave(node);
+  leave(node, posts);
 }
 
 static hs2n_time earlier(hs2n_time a, hs2n_time b) {
@@ -78,6 +99,7 @@ size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx, size_t n,
   if (!enter(node, now)) {
     return 0;
   }
+  hs2ni_record_poll(node, tx, n, now);
   written = node->link->ops->poll_tx(node->link, tx, n);
   if (written == 0 && node->phase == HS2NI_PHASE_CLOSING) {
     node->phase = HS2NI_PHASE_STOPPED;
@@ -85,6 +107,7 @@ size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx, size_t n,
     hs2ni_log(&node->env, HS2N_LOG_INFO, "node.stopped", "text=\"%s\"",
               "all datagrams taken");
   }
+  hs2ni_record_written(node, tx, written);
   node->entered = false;
   return written;
 }

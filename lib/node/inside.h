@@ -7,6 +7,7 @@
 #include "node/config.h"
 #include "node/ledger.h"
 #include "node/post.h"
+#include "node/record.h"
 #include "peer/peer.h"
 #include "quic/quic.h"
 #include "tls/tls.h"
@@ -24,6 +25,8 @@ enum hs2ni_phase {
 struct hs2n_node {
   struct hs2ni_env env;
   struct hs2ni_ledger ledger;
+  hs2n_rand_fn rand; /* the application's, while recording */
+  void *rand_data;
   struct hs2n_consensus consensus;
   char chain_id[HS2N_CHAIN_ID_MAX + 1];
   uint64_t incarnation;

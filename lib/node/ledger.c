@@ -10,7 +10,10 @@ static void *ledger_alloc(void *user_data, size_t len) {
     return NULL;
   }
   ptr = l->inner->alloc(l->inner->user_data, len);
-  if (ptr != NULL) {
+  l->asked++;
+  if (ptr == NULL) {
+    hs2ni_record_pair(l->recorder, HS2N_RECORD_NO_MEMORY, l->asked - 1, 0);
+  } else {
     l->live_bytes += len;
     if (l->live_bytes > l->peak_bytes) {
       l->peak_bytes = l->live_bytes;

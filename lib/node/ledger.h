@@ -3,6 +3,8 @@
 #ifndef HS2NI_NODE_LEDGER_H
 #define HS2NI_NODE_LEDGER_H
 
+#include "base/recorder.h"
+
 #include <hs2net/mem.h>
 #include <stdint.h>
 
@@ -12,6 +14,8 @@ struct hs2ni_ledger {
   uint64_t live_bytes;
   uint64_t peak_bytes;
   uint64_t max_bytes;
+  uint64_t asked; /* allocations asked of inner, the node's own included */
+  const struct hs2ni_recorder *recorder;
 };
 
 /* inner is kept.  The ledger must not move afterwards. */

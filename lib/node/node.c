@@ -55,7 +55,8 @@ static int make_quic(void *ctx, const struct hs2ni_link_parts *parts,
   (void)ctx;
   memcpy(quic.reset_key, c->reset_key, sizeof(quic.reset_key));
   if (all_zero(quic.reset_key, sizeof(quic.reset_key)) &&
-      c->rand(c->rand_data, quic.reset_key, sizeof(quic.reset_key)) != 0) {
+      parts->env->rand(parts->env->rand_data, quic.reset_key,
+                       sizeof(quic.reset_key)) != 0) {
     return HS2N_ERR_RANDOM;
   }
   return hs2ni_quic_new(out_link, &quic);
@@ -137,8 +138,11 @@ static int make_node(struct hs2n_node **out_node, const struct hs2ni_config *c,
   }
   hs2ni_ledger_init(&node->ledger, mem, max_bytes);
   node->ledger.live_bytes = sizeof(*node);
+  node->ledger.asked = 1;
+  node->ledger.recorder = &node->env.recorder;
   init_env(node, c, now);
   copy_config(node, c);
+  hs2ni_record_node(node, c, now);
   err = make_parts(node, &c->given, maker);
   if (err != HS2N_OK) {
     hs2n_node_free(node);

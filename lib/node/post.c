@@ -77,27 +77,40 @@ int hs2ni_posts_put(struct hs2ni_posts *posts, hs2ni_post_fn fn, void *arg) {
   return HS2N_OK;
 }
 
-bool hs2ni_posts_waiting(const struct hs2ni_posts *posts) {
-  const struct hs2ni_post_slot *slot = &posts->slots[posts->head & posts->mask];
+/* Whether the slot of a turn has what is to be run. */
+static bool is_full(const struct hs2ni_posts *posts, uint64_t turn) {
+  const struct hs2ni_post_slot *slot = &posts->slots[turn & posts->mask];
 
-  return atomic_load_explicit(&slot->turn, memory_order_acquire) ==
-         posts->head + 1;
+  return atomic_load_explicit(&slot->turn, memory_order_acquire) == turn + 1;
 }
 
-void hs2ni_posts_run(struct hs2ni_posts *posts, struct hs2n_node *node) {
-  const uint64_t end = atomic_load_explicit(&posts->tail, memory_order_acquire);
+bool hs2ni_posts_waiting(const struct hs2ni_posts *posts) {
+  return is_full(posts, posts->head);
+}
 
-  while (posts->head != end && hs2ni_posts_waiting(posts)) {
-    struct hs2ni_post_slot *slot = &posts->slots[posts->head & posts->mask];
-    const hs2ni_post_fn fn = slot->fn;
-    void *arg = slot->arg;
+uint64_t hs2ni_posts_ready(const struct hs2ni_posts *posts) {
+  uint64_t n = 0;
 
-    /* Free for the producer that comes round next. */
-    atomic_store_explicit(&slot->turn, posts->head + posts->mask + 1,
-                          memory_order_release);
-    posts->head++;
-    fn(node, arg);
+  while (n <= posts->mask && is_full(posts, posts->head + n)) {
+    n++;
   }
+  return n;
+}
+
+bool hs2ni_posts_take(struct hs2ni_posts *posts, hs2ni_post_fn *out_fn,
+                      void **out_arg) {
+  struct hs2ni_post_slot *slot = &posts->slots[posts->head & posts->mask];
+
+  if (!hs2ni_posts_waiting(posts)) {
+    return false;
+  }
+  *out_fn = slot->fn;
+  *out_arg = slot->arg;
+  /* Free for the producer that comes round next. */
+  atomic_store_explicit(&slot->turn, posts->head + posts->mask + 1,
+                        memory_order_release);
+  posts->head++;
+  return true;
 }
 
 void hs2ni_posts_close(struct hs2ni_posts *posts) {

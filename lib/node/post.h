@@ -38,8 +38,11 @@ uint64_t hs2ni_posts_footprint(const struct hs2n_limits *limits);
 /* Any thread.  Returns HS2N_OK, HS2N_ERR_FULL or HS2N_ERR_CLOSED. */
 HS2N_MUST_CHECK int hs2ni_posts_put(struct hs2ni_posts *posts, hs2ni_post_fn fn,
                                     void *arg);
-/* Owner.  Runs what waited when it was called; later posts wait. */
-void hs2ni_posts_run(struct hs2ni_posts *posts, struct hs2n_node *node);
+/* Owner.  How many wait that can be taken now. */
+uint64_t hs2ni_posts_ready(const struct hs2ni_posts *posts);
+/* Owner.  Takes the oldest; false when there is none. */
+bool hs2ni_posts_take(struct hs2ni_posts *posts, hs2ni_post_fn *out_fn,
+                      void **out_arg);
 /* Owner.  Whether something waits. */
 bool hs2ni_posts_waiting(const struct hs2ni_posts *posts);
 /* Owner.  No post is accepted any more. */

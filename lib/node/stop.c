@@ -4,6 +4,7 @@
 void hs2n_node_stop(struct hs2n_node *node, hs2n_time now) {
   const struct hs2n_limits *limits = &node->env.limits;
 
+  hs2ni_record_stop(node, now);
   if (node->phase != HS2NI_PHASE_RUNNING) {
     return;
   }

@@ -1,12 +1,15 @@
 /* The upcalls: made last in an entry, one at a time, each from a node that
  * is consistent, because the application may call it again from inside. */
+#include "base/buf.h"
 #include "node/inside.h"
 
 static void tell_peer(struct hs2n_node *node, struct hs2n_peer peer,
                       enum hs2n_peer_state state, enum hs2n_reason reason) {
+  hs2ni_record_on_peer(node, peer, state, reason);
   if (node->consensus.on_peer != NULL) {
     node->consensus.on_peer(node->consensus.self, peer, state, reason);
   }
+  (void)hs2ni_record_return(node, 0, 0);
 }
 
 static enum hs2n_verdict ask(struct hs2n_node *node,
@@ -36,10 +39,12 @@ static void tell_message(struct hs2n_node *node, const struct hs2ni_event *e) {
   struct hs2ni_peer *from;
 
   if (body != NULL) {
-    (void)hs2n_buf_ref(body);
+    (void)hs2ni_buf_ref(body);
   }
+  hs2ni_record_on_message(node, e->peer, e->id, &e->msg);
   verdict = ask(node, e);
-  hs2n_buf_unref(body);
+  hs2ni_record_verdict(node, verdict, body);
+  hs2ni_buf_unref(body);
   from = hs2ni_peers_get(node->peers, e->peer);
   if (from != NULL && from->channel != NULL &&
       hs2ni_msgs_verdict(node->msgs, from->channel, e->id, verdict) !=
@@ -55,9 +60,11 @@ static void tell(struct hs2n_node *node, const struct hs2ni_event *e) {
     tell_message(node, e);
     return;
   case HS2NI_EVENT_DONE:
+    hs2ni_record_on_done(node, e->tag, e->done.outcome);
     if (node->consensus.on_done != NULL) {
       node->consensus.on_done(node->consensus.self, e->tag, &e->done);
     }
+    (void)hs2ni_record_return(node, 0, 0);
     return;
   case HS2NI_EVENT_WRITABLE:
     tell_peer(node, e->peer, HS2N_PEER_WRITABLE, HS2N_REASON_NONE);

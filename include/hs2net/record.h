@@ -1,0 +1,82 @@
+/* record.h: the flight recorder of a node: everything that comes into it, in
+ * order, so that what it did can be done again bit by bit (replay.h).
+ *
+ * A node is a function of its configuration and of what it is given: datagrams,
+ * time, randomness, calls, verdicts, memory that was refused.  A recording is
+ * all of these from hs2n_node_new on.  It holds the secrets of the node's
+ * connections, as a TLS key log does, and the bodies it sent; it does not hold
+ * the secret of its identity.
+ *
+ * Format: records one behind the other, each a kind (one byte) and its fields.
+ * A number is an unsigned LEB128; bytes are their count and themselves; an
+ * address is its family, then, unless that is 0, 4 or 16 bytes of IP, port and
+ * scope as numbers. */
+#ifndef HS2N_RECORD_H
+#define HS2N_RECORD_H
+
+#include <hs2net/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Takes the next bytes of a recording; a record may come in several calls.
+ * Called on the owner's thread, from inside functions of the node: it must
+ * neither call the node nor touch bodies.  bytes are borrowed. */
+typedef void (*hs2n_record_fn)(void *user_data, struct hs2n_span bytes);
+
+#define HS2N_RECORD_FORMAT 1
+
+/* Kinds, with their fields.  Append only. */
+enum hs2n_record_kind {
+  /* format, version (text as bytes), now, key (bytes), chain id (bytes),
+   * incarnation, seed, reset key (bytes), local (address), unix time (two's
+   * complement as a number), congestion, udp_payload_max, how many limits, each
+   * limit in the order of HS2N_LIMITS_LIST, how many types, for each: id, lane,
+   * size_max */
+  HS2N_RECORD_NODE = 1,
+
+  /* Entries.  What happens inside one stands between it and its END. */
+  HS2N_RECORD_RECV, /* now, posts that run in it, count, for each: local, remote
+                       (addresses), ecn, segment_len, data (bytes) */
+  HS2N_RECORD_TICK, /* now, posts that run in it */
+  HS2N_RECORD_POLL, /* now, count, for each: capacity */
+  HS2N_RECORD_END,  /* of POLL: entries written, a hash of them; else 0, 0 */
+
+  /* Calls.  Each is followed, perhaps behind RAND and NO_MEMORY, by its
+   * RETURN. */
+  HS2N_RECORD_MEMBERS,    /* epoch, drop_below, count, for each: key (bytes),
+                             weight, count of addresses, each address */
+  HS2N_RECORD_SEND,       /* 1 if it asks for a tag, destination, message */
+  HS2N_RECORD_CANCEL,     /* tag */
+  HS2N_RECORD_ENTER_VIEW, /* view, count, for each: peer */
+  HS2N_RECORD_JUDGE,      /* peer, incarnation, seq, lane, verdict, cost_ns */
+  HS2N_RECORD_STOP,       /* now */
+  HS2N_RECORD_RETURN,     /* the negated error, the tag or 0 */
+
+  /* Upcalls.  Calls made inside one stand between it and its VERDICT or
+   * RETURN. */
+  HS2N_RECORD_ON_MESSAGE, /* peer, incarnation, seq, lane, type, length */
+  HS2N_RECORD_ON_DONE,    /* tag, outcome */
+  HS2N_RECORD_ON_PEER,    /* peer, state, reason */
+  HS2N_RECORD_VERDICT,    /* verdict, the body's number if it was kept, else 0;
+                             bodies given to the application count from 1 */
+  HS2N_RECORD_POST,       /* a function of hs2n_post runs until its RETURN */
+
+  HS2N_RECORD_RELEASE,   /* number of a kept body of which the application has
+                            let go; 0 */
+  HS2N_RECORD_RAND,      /* what the source of randomness returned: 0 or 1, and
+                            gave (bytes) */
+  HS2N_RECORD_NO_MEMORY, /* which allocation was refused, counted from 0, the
+                            node itself; 0 */
+};
+
+/* destination: kind, count, for each: peer; epoch.
+ * message: type, flags, view, deadline, quorum_weight, body: 0 none,
+ * 1 and bytes, or 2 and the number of a kept or borrowed body. */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* HS2N_RECORD_H */

@@ -240,6 +240,65 @@ hs2n_identity_save(const struct hs2n_identity *identity, const char *path);
  */
 HS2N_API int hs2n_rand_system(void *user_data, uint8_t *out, size_t len);
 
+/* A recording (record.h) in a file: a ring that keeps the last bytes, whatever
+ * ends the process.  A recording can be replayed as long as the ring has not
+ * come round to its own beginning. */
+struct hs2n_recording;
+
+/**
+ * Makes a file for a recording, or empties it, with mode 0600: it will hold
+ * secrets of connections.
+ *
+ * Thread: any.
+ *
+ * \param out_recording  set on success; close with hs2n_recording_close.
+ * \param path           of the file.
+ * \param bytes          capacity, 1..2^40; the disk must have room for all.
+ * \return HS2N_OK, HS2N_ERR_INVALID, HS2N_ERR_NO_MEMORY or HS2N_ERR_SYSTEM
+ *         with errno.
+ */
+HS2N_API HS2N_MUST_CHECK int
+hs2n_recording_open(struct hs2n_recording **out_recording, const char *path,
+                    uint64_t bytes);
+
+/**
+ * Appends: give it as hs2n_config.record, with the recording as record_data.
+ *
+ * Thread: one at a time.
+ *
+ * \param recording  a struct hs2n_recording.
+ * \param bytes      borrowed.
+ */
+HS2N_API void hs2n_recording_write(void *recording, struct hs2n_span bytes);
+
+/**
+ * Closes the file, which stays.  Free the node before.
+ *
+ * Thread: any.
+ *
+ * \param recording  may be NULL.
+ */
+HS2N_API void hs2n_recording_close(struct hs2n_recording *recording);
+
+/**
+ * Reads what a file holds, oldest first.
+ *
+ * Thread: any.
+ *
+ * \param path      of the file.
+ * \param mem       gives *out_data.
+ * \param out_data  set on success and with HS2N_ERR_STALE; give it back as
+ *                  *out_len + 1 bytes.
+ * \param out_len   likewise.
+ * \return HS2N_OK, HS2N_ERR_STALE (the beginning has been overwritten: what is
+ *         left begins anywhere), HS2N_ERR_MALFORMED (no recording),
+ *         HS2N_ERR_TRUNCATED, HS2N_ERR_NO_MEMORY or HS2N_ERR_SYSTEM with errno.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_recording_read(const char *path,
+                                                 const struct hs2n_mem *mem,
+                                                 uint8_t **out_data,
+                                                 size_t *out_len);
+
 #ifdef __cplusplus
 }
 #endif

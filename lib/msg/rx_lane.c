@@ -335,7 +335,7 @@ void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane) {
       if (m->pair != NULL) {
         hs2ni_rx_pair_skip(m->pair);
       }
-      hs2n_buf_unref(m->body);
+      hs2ni_buf_unref(m->body);
       m->body = NULL;
     }
   }

@@ -27,6 +27,23 @@ enum hs2n_lane {
 #define HS2N_TYPES_MAX 64
 #define HS2N_BODY_MAX (64u << 20) /* hard ceiling of any body, bytes */
 
+/* By what the bodies of a type are made smaller on the wire.  Those below
+ * 1 KiB are left as they are, and so is what does not save a tenth.  The
+ * length of what is compressed shows to whoever watches the connection and
+ * tells something of the content: never where an outsider's text and a secret
+ * share a body. */
+enum hs2n_compression {
+  HS2N_COMPRESSION_NONE = 0,
+  HS2N_COMPRESSION_LZ4,  /* some GB/s */
+  HS2N_COMPRESSION_ZSTD, /* smaller, several times the CPU; if built in */
+};
+
+enum hs2n_type_flag {
+  /* Never compressed: not with compression declared, and refused when a peer
+   * does it. */
+  HS2N_TYPE_SECRET = 1u << 0,
+};
+
 /* A kind of message, declared when a node is made.  Both ends of a
  * connection declare the same types. */
 struct hs2n_type {
@@ -34,6 +51,8 @@ struct hs2n_type {
   enum hs2n_lane lane;
   uint32_t size_max; /* bytes of body, 0..HS2N_BODY_MAX, inclusive */
   const char *name;  /* for logs and metrics; borrowed, static */
+  enum hs2n_compression compression;
+  uint32_t flags; /* of enum hs2n_type_flag */
 };
 
 /* A refcounted, immutable body.  Not atomic: the owner thread of the node
@@ -133,6 +152,8 @@ enum hs2n_msg_flag {
    * that peer, as CANCELLED, wherever it waits.  It counts as queued now, so
    * it is behind what was sent meanwhile. */
   HS2N_MSG_SUPERSEDE = 1u << 3,
+  /* This one is not compressed, though its type may be. */
+  HS2N_MSG_SECRET = 1u << 5,
   /* With HS2N_MSG_QUORUM: once it is reached, the message ends for the other
    * receivers too, and what they have not got is saved.  Without it the rest
    * goes on. */

@@ -56,10 +56,14 @@ struct fuzz {
 };
 
 static const struct hs2n_type types[] = {
-    {0, HS2N_LANE_CONTROL, 64, "a"},
-    {1, HS2N_LANE_VOTE, 64, "b"},
-    {3, HS2N_LANE_PROPOSAL, 9000, "c"},
-    {5, HS2N_LANE_BULK, 9000, "d"},
+    {.id = 0, .lane = HS2N_LANE_CONTROL, .size_max = 64, .name = "a"},
+    {.id = 1, .lane = HS2N_LANE_VOTE, .size_max = 64, .name = "b"},
+    {.id = 3,
+     .lane = HS2N_LANE_PROPOSAL,
+     .size_max = 9000,
+     .name = "c",
+     .compression = HS2N_COMPRESSION_LZ4},
+    {.id = 5, .lane = HS2N_LANE_BULK, .size_max = 9000, .name = "d"},
 };
 
 static void *mem_alloc(void *user_data, size_t len) {
@@ -138,7 +142,9 @@ static const struct hs2ni_link_ops ops = {
 };
 
 static void attach(struct fuzz *f) {
-  struct hs2ni_hello hello = {.incarnation = f->incarnation, .types_n = 4};
+  struct hs2ni_hello hello = {.incarnation = f->incarnation,
+                              .capabilities = hs2ni_msgs_capabilities(f->msgs),
+                              .types_n = 4};
 
   for (size_t i = 0; i < 4; i++) {
     hello.types[i] = (struct hs2ni_hello_type){
@@ -227,15 +233,22 @@ static void head(struct fuzz *f, struct input *in) {
 static void record(struct fuzz *f, struct input *in) {
   const uint8_t stream = byte(in) % 16;
   uint8_t bitmap[1] = {byte(in) | 1};
-  const struct hs2ni_record r = {.kind = 1 + byte(in) % 4,
-                                 .lane = byte(in) % HS2N_LANES,
-                                 .seq = 1 + (uint64_t)byte(in) % 64,
-                                 .type = byte(in) % 8,
-                                 .flags = byte(in) % 2,
-                                 .view = byte(in) % 4,
-                                 .body_len = byte(in) * 64u,
-                                 .code = 0x40u + byte(in) % 8u,
-                                 .bitmap = {bitmap, byte(in) % 2}};
+  const uint8_t kind = (uint8_t)(1 + byte(in) % 4),
+                lane = byte(in) % HS2N_LANES;
+  const uint64_t seq = 1 + (uint64_t)byte(in) % 64;
+  const uint8_t type = byte(in) % 8, flags = byte(in);
+  const struct hs2ni_record r = {
+      .kind = kind,
+      .lane = lane,
+      .seq = seq,
+      .type = type,
+      .codec = HS2NI_CODEC_LZ4,
+      .raw_len = 8000u + (flags & 63u),
+      .flags = flags % 2u + (flags & 64 ? HS2NI_FLAG_COMPRESSED : 0),
+      .view = byte(in) % 4,
+      .body_len = byte(in) * 64u,
+      .code = 0x40u + byte(in) % 8u,
+      .bitmap = {bitmap, byte(in) % 2}};
   uint8_t out[HS2NI_RECORD_MAX];
 
   give(f, 3 + 4 * (uint64_t)stream, out, hs2ni_record_encode(&r, out), false);
@@ -352,6 +365,9 @@ static void fetch(struct fuzz *f, struct input *in) {
       break;
     case HS2NI_EVENT_WRITABLE:
       break;
+    case HS2NI_EVENT_BREACH:
+      check_reason(f, e.reason);
+      break;
     }
   }
 }
@@ -401,7 +417,7 @@ static void check(struct fuzz *f) {
   struct hs2ni_chan_stats stats;
 
   hs2ni_chan_stats(f->chan, &stats);
-  expect(f->live <= hs2ni_msgs_footprint(&f->env.limits) +
+  expect(f->live <= hs2ni_msgs_footprint(&f->env.limits, types, 4) +
                         hs2ni_chan_footprint(&f->env.limits, types, 4));
   expect(stats.queued_bytes <= f->env.limits.tx_queue_bytes_max);
   expect(f->credited <= f->received);

@@ -17,12 +17,18 @@
 enum netsim_link netsim_link = NETSIM_QUIC;
 
 const struct hs2n_type netsim_types[HS2N_LANES] = {
-    {0, HS2N_LANE_CONTROL, BODY_MAX, "control"},
-    {1, HS2N_LANE_VOTE, BODY_MAX, "vote"},
-    {2, HS2N_LANE_CERT, BODY_MAX, "cert"},
-    {3, HS2N_LANE_PROPOSAL, BODY_MAX, "proposal"},
-    {4, HS2N_LANE_SYNC, BODY_MAX, "sync"},
-    {5, HS2N_LANE_BULK, BODY_MAX, "bulk"},
+    {.id = 0,
+     .lane = HS2N_LANE_CONTROL,
+     .size_max = BODY_MAX,
+     .name = "control"},
+    {.id = 1, .lane = HS2N_LANE_VOTE, .size_max = BODY_MAX, .name = "vote"},
+    {.id = 2, .lane = HS2N_LANE_CERT, .size_max = BODY_MAX, .name = "cert"},
+    {.id = 3,
+     .lane = HS2N_LANE_PROPOSAL,
+     .size_max = BODY_MAX,
+     .name = "proposal"},
+    {.id = 4, .lane = HS2N_LANE_SYNC, .size_max = BODY_MAX, .name = "sync"},
+    {.id = 5, .lane = HS2N_LANE_BULK, .size_max = BODY_MAX, .name = "bulk"},
 };
 
 struct packet {

@@ -416,7 +416,10 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(clock_backwards, "calls with a `now` before an earlier one, clamped")     \
   X(allocation_failures, "times memory ran out")                              \
   X(messages_superseded, "messages ended by a newer one of their key")        \
-  X(messages_stale, "messages of ended views dropped before on_message")
+  X(messages_stale, "messages of ended views dropped before on_message")      \
+  X(bodies_compressed, "bodies compressed, once per send")                    \
+  X(bodies_incompressible, "bodies of such types that did not save a tenth")  \
+  X(bodies_malformed, "bodies of peers that did not inflate as declared")
 
 struct hs2n_stats {
   size_t struct_size;

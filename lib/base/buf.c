@@ -15,7 +15,10 @@ struct hs2n_buf {
   uint32_t refs;
   enum kind kind;
   union {
-    const struct hs2n_mem *mem; /* OWN */
+    struct {
+      const struct hs2n_mem *mem;
+      size_t room; /* bytes behind the header, >= len */
+    } own;
     struct {
       const struct hs2n_mem *mem;
       hs2n_release_fn release;
@@ -80,7 +83,7 @@ static int own_new(struct hs2n_buf **out, const struct hs2n_mem *mem,
       .len = len,
       .refs = 1,
       .kind = OWN,
-      .of.mem = mem,
+      .of.own = {.mem = mem, .room = len},
   };
   *out = buf;
   return HS2N_OK;
@@ -157,6 +160,13 @@ size_t hs2ni_buf_overhead(void) {
   return sizeof(struct hs2n_buf);
 }
 
+void hs2ni_buf_trim(struct hs2n_buf *buf, size_t len) {
+  assert(buf->kind == OWN);
+  assert(buf->refs == 1);
+  assert(len <= buf->len);
+  buf->len = len;
+}
+
 uint8_t *hs2ni_buf_data(struct hs2n_buf *buf) {
   assert(buf->kind != WRAPPED);
   assert(buf->refs == 1);
@@ -175,6 +185,12 @@ struct hs2n_buf *hs2n_buf_ref(struct hs2n_buf *buf) {
     buf->of.received.user_refs++;
   }
   return hs2ni_buf_ref(buf);
+}
+
+static void own_free(struct hs2n_buf *buf) {
+  const struct hs2n_mem *mem = buf->of.own.mem;
+
+  mem->release(mem->user_data, buf, sizeof(*buf) + buf->of.own.room);
 }
 
 static void wrapped_free(struct hs2n_buf *buf) {
@@ -212,7 +228,7 @@ void hs2ni_buf_unref(struct hs2n_buf *buf) {
   }
   switch (buf->kind) {
   case OWN:
-    buf->of.mem->release(buf->of.mem->user_data, buf, sizeof(*buf) + buf->len);
+    own_free(buf);
     return;
   case WRAPPED:
     wrapped_free(buf);

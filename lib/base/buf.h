@@ -47,6 +47,9 @@ void hs2ni_buf_lend(struct hs2n_buf *buf, uint64_t number);
 uint64_t hs2ni_buf_lent(struct hs2n_buf *buf);
 /* Its number, 0 when it has none. */
 uint64_t hs2ni_buf_number(const struct hs2n_buf *buf);
+/* Shortens a body of hs2n_buf_alloc that nobody else has seen yet; its memory
+ * stays as large as it is. */
+void hs2ni_buf_trim(struct hs2n_buf *buf, size_t len);
 /* Writable bytes of a buf that nobody else has seen yet. */
 uint8_t *hs2ni_buf_data(struct hs2n_buf *buf);
 

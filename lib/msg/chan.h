@@ -11,6 +11,7 @@
 #include "msg/rx.h"
 #include "msg/sends.h"
 #include "msg/tx.h"
+#include "pack/pack.h"
 
 /* The pool of a layer.  Received bodies live in it, so it stays until the
  * application has let go of the last one. */
@@ -48,6 +49,8 @@ struct hs2ni_chan {
 struct hs2ni_msg_type {
   bool declared;
   uint8_t lane;
+  enum hs2n_compression compression;
+  bool secret;
   uint32_t size_max;
 };
 
@@ -56,6 +59,8 @@ struct hs2ni_msgs {
   struct hs2ni_store *store;
   struct hs2ni_msg_type types[HS2N_TYPES_MAX];
   uint32_t body_max[HS2N_LANES]; /* largest size_max of a lane's types */
+  uint32_t codecs;         /* HS2NI_PACK_BIT of those that types declare */
+  struct hs2ni_pack *pack; /* NULL: none does */
   uint64_t view;
   uint64_t order; /* of the last message queued, see hs2ni_rank */
   struct hs2ni_list chans;
@@ -78,6 +83,8 @@ hs2ni_chan_pool(const struct hs2ni_chan *chan) {
   return &chan->msgs->store->pool;
 }
 
+/* The codecs that some type declares. */
+uint32_t hs2ni_msgs_codecs(const struct hs2n_type *types, size_t types_n);
 /* Blocks that a layer keeps for reuse: room for the steady traffic of every
  * peer. */
 size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits);

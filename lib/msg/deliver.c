@@ -13,7 +13,7 @@ static bool can_fetch(const struct hs2ni_rx_lane *lane) {
   const struct hs2ni_rx *rx = &lane->chan->rx;
   const struct hs2ni_rx_msg *m = first_ready(lane);
 
-  return m != NULL && m->pair == NULL &&
+  return m != NULL && m->pair == NULL && hs2ni_rx_may_inflate(m) &&
          hs2ni_dedup_room(&lane->dedup, m->seq) &&
          lane->later.count < hs2ni_chan_env(lane->chan)->limits.rx_later_max &&
          rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX &&
@@ -90,15 +90,49 @@ void hs2ni_deliver_return(struct hs2ni_msgs *msgs) {
   hs2ni_buf_unref(lent);
 }
 
-bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
-  struct hs2ni_rx_msg *m;
+/* Refuses m and what follows it in the lane, until it comes again. */
+static void busy(struct hs2ni_rx_msg *m) {
+  struct hs2ni_rx_lane *lane = m->lane;
+  const uint64_t seq = m->seq;
 
-  assert(msgs->fetched == NULL);
-  hs2ni_deliver_return(msgs);
-  m = next_message(msgs);
-  if (m == NULL) {
-    return false;
+  hs2ni_dedup_untake(&lane->dedup, seq);
+  hs2ni_rx_lane_refuse(lane, seq);
+  if (lane->last_seq >= seq) {
+    lane->refusing = true;
+    lane->refuse_from = seq;
+    hs2ni_rx_nack(m, HS2N_REASON_APP_BUSY);
+  } else {
+    /* It is from an earlier connection, and still to come on this one. */
+    hs2ni_rx_msg_free(m);
   }
+}
+
+/* Memory ran out before m could be given to the application. */
+static void put_back(struct hs2ni_rx_msg *m) {
+  struct hs2ni_rx_lane *lane = m->lane;
+
+  busy(m); /* m may be gone */
+  hs2ni_rx_lane_update(lane);
+}
+
+/* Ends a message that is not what its record says, and tells of its sender's
+ * breach.  It is judged, so that it does not come again on the next
+ * connection. */
+static void refuse_bad(struct hs2ni_rx_msg *m, enum hs2n_reason code,
+                       struct hs2ni_event *out) {
+  struct hs2ni_rx_lane *lane = m->lane;
+
+  *out = (struct hs2ni_event){.kind = HS2NI_EVENT_BREACH,
+                              .peer = lane->chan->peer,
+                              .reason = HS2N_REASON_PROTOCOL};
+  lane->chan->msgs->env->stats.messages_refused++;
+  judged(m);
+  hs2ni_rx_nack(m, code);
+  hs2ni_rx_lane_update(lane);
+}
+
+static void deliver(struct hs2ni_msgs *msgs, struct hs2ni_rx_msg *m,
+                    struct hs2ni_event *out) {
   msgs->fetched = m;
   msgs->lent = m->body == NULL ? NULL : hs2ni_buf_ref(m->body);
   msgs->env->stats.messages_received++;
@@ -114,7 +148,28 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
               .view = m->view,
               .body = m->body},
   };
-  return true;
+}
+
+bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
+  struct hs2ni_rx_msg *m;
+
+  assert(msgs->fetched == NULL);
+  hs2ni_deliver_return(msgs);
+  while ((m = next_message(msgs)) != NULL) {
+    switch (hs2ni_rx_inflate(m)) {
+    case HS2NI_OPENED:
+      deliver(msgs, m, out);
+      return true;
+    case HS2NI_OPENED_BAD:
+      msgs->env->stats.bodies_malformed++;
+      refuse_bad(m, HS2N_REASON_BAD_BODY, out);
+      return true;
+    case HS2NI_OPENED_NO_MEMORY:
+      put_back(m);
+      break;
+    }
+  }
+  return false;
 }
 
 void hs2ni_deliver_forget(struct hs2ni_chan *chan) {
@@ -122,23 +177,6 @@ void hs2ni_deliver_forget(struct hs2ni_chan *chan) {
 
   if (m != NULL && m->lane->chan == chan) {
     chan->msgs->fetched = NULL;
-    hs2ni_rx_msg_free(m);
-  }
-}
-
-/* Refuses m and what follows it in the lane, until it comes again. */
-static void busy(struct hs2ni_rx_msg *m) {
-  struct hs2ni_rx_lane *lane = m->lane;
-  const uint64_t seq = m->seq;
-
-  hs2ni_dedup_untake(&lane->dedup, seq);
-  hs2ni_rx_lane_refuse(lane, seq);
-  if (lane->last_seq >= seq) {
-    lane->refusing = true;
-    lane->refuse_from = seq;
-    hs2ni_rx_nack(m, HS2N_REASON_APP_BUSY);
-  } else {
-    /* It is from an earlier connection, and still to come on this one. */
     hs2ni_rx_msg_free(m);
   }
 }

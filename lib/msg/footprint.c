@@ -48,6 +48,19 @@ static uint64_t bodies(const struct hs2n_limits *limits,
          n * HS2NI_POOL_BLOCK_MIN;
 }
 
+/* Compressed bodies, each with its header shorter than the body that it stands
+ * for, which is charged.  A frame may outlive its message, but takes the
+ * charge along. */
+static uint64_t forms(const struct hs2n_limits *limits,
+                      const struct hs2n_type *types, size_t types_n) {
+  if (hs2ni_msgs_codecs(types, types_n) == 0) {
+    return 0;
+  }
+  return limits->tx_queue_bytes_max +
+         HS2N_LANES *
+             blocks(limits->tx_queue_msgs_max, sizeof(struct hs2ni_form));
+}
+
 uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n) {
   const uint64_t msgs = limits->tx_queue_msgs_max;
@@ -57,7 +70,9 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
                            2 * HS2NI_NACKS_MAX + HS2N_LANES;
 
   return sizeof(struct hs2ni_chan) + blocks(1, sizeof(struct hs2ni_ledger)) +
-         sizeof(struct hs2ni_account) + limits->tx_queue_bytes_max +
+         2 * sizeof(struct hs2ni_account) + limits->tx_queue_bytes_max +
+         forms(limits, types, types_n) +
+         hs2ni_rx_inflated_max(limits, types, types_n) +
          HS2N_LANES * (blocks(msgs, sizeof(struct hs2ni_tx_msg)) +
                        blocks(2 * msgs + large, sizeof(struct hs2ni_frame)) +
                        blocks(large, sizeof(struct hs2ni_tx_body)) +
@@ -67,7 +82,8 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
          bodies(limits, types, types_n);
 }
 
-uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits) {
+uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
+                              const struct hs2n_type *types, size_t types_n) {
   const uint64_t timers =
       limits->tags_max + (uint64_t)limits->peers_max * HS2N_LANES;
 
@@ -75,5 +91,6 @@ uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits) {
          timers * sizeof(struct hs2ni_timer *) +
          limits->tags_max * (sizeof(struct hs2ni_send *) + sizeof(uint32_t)) +
          blocks(limits->tags_max, hs2ni_send_size(limits->peers_max)) +
-         hs2ni_msgs_keep_bytes(limits);
+         hs2ni_msgs_keep_bytes(limits) +
+         hs2ni_pack_footprint(hs2ni_msgs_codecs(types, types_n));
 }

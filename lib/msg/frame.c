@@ -4,8 +4,16 @@
 #include <assert.h>
 #include <string.h>
 
+/* Bytes of the body as it goes over the wire. */
+static uint32_t wire_len(const struct hs2ni_tx_msg *m) {
+  bool packed;
+  const struct hs2n_buf *body = hs2ni_form_body(m, &packed);
+
+  return body == NULL ? 0 : (uint32_t)hs2n_buf_span(body).len;
+}
+
 static bool is_large(const struct hs2ni_tx_msg *m) {
-  return m->body_len > hs2ni_chan_env(m->lane->chan)->limits.large_body_bytes;
+  return wire_len(m) > hs2ni_chan_env(m->lane->chan)->limits.large_body_bytes;
 }
 
 /* The number that m is to have.  After a BUSY the peer waits for the very
@@ -47,23 +55,39 @@ static bool may_add(const struct hs2ni_tx_msg *m) {
 
   return lane->frames.count <
              2 * (size_t)hs2ni_chan_env(lane->chan)->limits.tx_queue_msgs_max &&
-         (!is_large(m) || (hs2ni_tx_body_room(lane, m->body_len) &&
+         (!is_large(m) || (hs2ni_tx_body_room(lane, wire_len(m)) &&
                            !has_body(lane, number_of(m))));
 }
 
+static_assert((int)HS2NI_CODEC_LZ4 == (int)HS2N_COMPRESSION_LZ4 &&
+                  (int)HS2NI_CODEC_ZSTD == (int)HS2N_COMPRESSION_ZSTD,
+              "codecs have one number on the wire and in the interface");
+
+/* What f carries, and the bytes in front of it. */
 static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
                    bool large) {
-  const struct hs2ni_record record = {
+  struct hs2ni_record record = {
       .kind = large ? HS2NI_RECORD_LARGE : HS2NI_RECORD_MSG,
       .seq = m->seq,
       .type = m->type,
       .flags = m->view_bound ? HS2NI_FLAG_VIEW_BOUND : 0,
       .view = m->view,
-      .body_len = m->body_len,
+      .body_len = wire_len(m),
   };
   uint8_t bytes[HS2NI_RECORD_MAX];
-  const size_t len = hs2ni_record_encode(&record, bytes);
+  bool packed;
+  size_t len;
 
+  f->body = hs2ni_form_body(m, &packed);
+  if (f->body != NULL) {
+    (void)hs2ni_buf_ref(f->body);
+  }
+  if (packed) {
+    record.flags |= HS2NI_FLAG_COMPRESSED;
+    record.codec = (enum hs2ni_codec)m->form->codec;
+    record.raw_len = m->body_len;
+  }
+  len = hs2ni_record_encode(&record, bytes);
   assert(len <= sizeof(f->header));
   memcpy(f->header, bytes, len);
   f->header_len = (uint8_t)len;
@@ -96,11 +120,10 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   number(m);
   encode(f, m, large);
   if (large) {
-    hs2ni_tx_body_begin(f->large, m->seq, m->body_len);
+    hs2ni_tx_body_begin(f->large, m->seq, wire_len(m));
   } else {
-    f->body_len = m->body_len;
+    f->body_len = wire_len(m);
   }
-  f->body = m->body == NULL ? NULL : hs2ni_buf_ref(m->body);
   hs2ni_list_push_back(&lane->frames, &f->node);
   if (lane->unsent == NULL) {
     lane->unsent = f;

@@ -18,6 +18,29 @@ void hs2ni_store_unref(struct hs2ni_store *store) {
   }
 }
 
+uint32_t hs2ni_msgs_codecs(const struct hs2n_type *types, size_t types_n) {
+  uint32_t codecs = 0;
+
+  for (size_t i = 0; i < types_n; i++) {
+    if (types[i].compression != HS2N_COMPRESSION_NONE) {
+      codecs |= HS2NI_PACK_BIT(types[i].compression);
+    }
+  }
+  return codecs;
+}
+
+uint64_t hs2ni_msgs_capabilities(const struct hs2ni_msgs *msgs) {
+  uint64_t caps = HS2NI_MSGS_CAPABILITIES;
+
+  if ((msgs->codecs & HS2NI_PACK_BIT(HS2N_COMPRESSION_LZ4)) != 0) {
+    caps |= HS2NI_CAP_LZ4;
+  }
+  if ((msgs->codecs & HS2NI_PACK_BIT(HS2N_COMPRESSION_ZSTD)) != 0) {
+    caps |= HS2NI_CAP_ZSTD;
+  }
+  return caps;
+}
+
 static void declare(struct hs2ni_msgs *msgs, const struct hs2n_type *types,
                     size_t types_n) {
   for (size_t i = 0; i < types_n; i++) {
@@ -28,6 +51,8 @@ static void declare(struct hs2ni_msgs *msgs, const struct hs2n_type *types,
     msgs->types[type->id] = (struct hs2ni_msg_type){
         .declared = true,
         .lane = (uint8_t)type->lane,
+        .compression = type->compression,
+        .secret = (type->flags & HS2N_TYPE_SECRET) != 0,
         .size_max = type->size_max,
     };
     if (type->size_max > msgs->body_max[type->lane]) {
@@ -49,6 +74,9 @@ static int init(struct hs2ni_msgs *msgs) {
   err = hs2ni_timers_init(&msgs->timers, env,
                           env->limits.tags_max +
                               env->limits.peers_max * HS2N_LANES);
+  if (err == HS2N_OK && msgs->codecs != 0) {
+    err = hs2ni_pack_new(&msgs->pack, env, msgs->codecs);
+  }
   return err != HS2N_OK ? err : hs2ni_sends_init(msgs);
 }
 
@@ -62,6 +90,7 @@ int hs2ni_msgs_new(struct hs2ni_msgs **out, struct hs2ni_env *env,
   }
   msgs->env = env;
   declare(msgs, types, types_n);
+  msgs->codecs = hs2ni_msgs_codecs(types, types_n);
   err = init(msgs);
   if (err != HS2N_OK) {
     hs2ni_msgs_free(msgs);
@@ -78,6 +107,7 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs) {
   assert(msgs->chans.count == 0);
   assert(msgs->fetched == NULL);
   hs2ni_deliver_return(msgs);
+  hs2ni_pack_free(msgs->pack);
   if (msgs->store != NULL) {
     hs2ni_sends_fini(msgs);
     hs2ni_timers_fini(&msgs->timers, msgs->env);
@@ -101,7 +131,7 @@ static int check_flags(const struct hs2ni_target *targets, size_t n,
                        const struct hs2n_msg *msg, bool tagged) {
   const uint32_t completing = HS2N_MSG_ACK | HS2N_MSG_QUORUM;
   const uint32_t known = completing | HS2N_MSG_VIEW_BOUND | HS2N_MSG_SUPERSEDE |
-                         HS2N_MSG_QUORUM_ONLY;
+                         HS2N_MSG_QUORUM_ONLY | HS2N_MSG_SECRET;
 
   if (n == 0 || (msg->flags & ~known) != 0) {
     return HS2N_ERR_INVALID;
@@ -161,11 +191,11 @@ static int check_room(struct hs2ni_msgs *msgs,
 /* A message for each target, linked in order, or nothing. */
 static int make(const struct hs2ni_target *targets, size_t n,
                 const struct hs2n_msg *msg, uint8_t lane,
-                struct hs2ni_list *out) {
+                struct hs2ni_form *form, struct hs2ni_list *out) {
   struct hs2ni_list_node *node;
 
   for (size_t i = 0; i < n; i++) {
-    struct hs2ni_tx_msg *m = hs2ni_tx_new(targets[i].chan, msg, lane);
+    struct hs2ni_tx_msg *m = hs2ni_tx_new(targets[i].chan, msg, lane, form);
 
     if (m == NULL) {
       while ((node = hs2ni_list_pop_front(out)) != NULL) {
@@ -198,6 +228,7 @@ int hs2ni_msgs_send(struct hs2ni_msgs *msgs, const struct hs2ni_target *targets,
                     struct hs2n_tag *out_tag) {
   struct hs2ni_list made = {0};
   struct hs2ni_send *send = NULL;
+  struct hs2ni_form *form;
   int err = check_flags(targets, n, msg, out_tag != NULL);
 
   err = err != HS2N_OK ? err : check(msgs, msg);
@@ -215,7 +246,9 @@ int hs2ni_msgs_send(struct hs2ni_msgs *msgs, const struct hs2ni_target *targets,
       return HS2N_ERR_NO_MEMORY;
     }
   }
-  err = make(targets, n, msg, msgs->types[msg->type].lane, &made);
+  form = hs2ni_form_new(msgs, targets, n, msg);
+  err = make(targets, n, msg, msgs->types[msg->type].lane, form, &made);
+  hs2ni_form_unref(form);
   if (err != HS2N_OK) {
     hs2ni_send_discard(send);
     return err;

@@ -25,7 +25,7 @@
 
 #include <hs2net/msg.h>
 
-/* What this layer can read, for the hello (HS2NI_CAP_*). */
+/* What this layer can always read (HS2NI_CAP_*). */
 #define HS2NI_MSGS_CAPABILITIES 0u
 
 struct hs2ni_msgs;
@@ -37,6 +37,9 @@ HS2N_MUST_CHECK int hs2ni_msgs_new(struct hs2ni_msgs **out,
                                    struct hs2ni_env *env,
                                    const struct hs2n_type *types,
                                    size_t types_n);
+/* What this layer can read, for the hello: beside HS2NI_MSGS_CAPABILITIES the
+ * codecs that its types are compressed by. */
+uint64_t hs2ni_msgs_capabilities(const struct hs2ni_msgs *msgs);
 /* Channels must have been freed.  Bufs that the application still holds stay
  * valid only as long as env and mem do. */
 void hs2ni_msgs_free(struct hs2ni_msgs *msgs);
@@ -120,16 +123,19 @@ enum hs2ni_event_kind {
   HS2NI_EVENT_MESSAGE,
   HS2NI_EVENT_DONE,
   HS2NI_EVENT_WRITABLE,
+  HS2NI_EVENT_BREACH, /* the peer's connection, if it has one, is to be closed
+                         with reason */
 };
 
 struct hs2ni_event {
   enum hs2ni_event_kind kind;
-  struct hs2n_peer peer; /* MESSAGE, WRITABLE */
-  struct hs2n_msg_id id; /* MESSAGE */
-  struct hs2n_msg msg;   /* MESSAGE; body is valid until the verdict, or, when
-                            the channel is freed before, the next fetch */
-  struct hs2n_tag tag;   /* DONE */
-  struct hs2n_done done; /* DONE; acked is valid until the next call */
+  struct hs2n_peer peer;   /* MESSAGE, WRITABLE, BREACH */
+  struct hs2n_msg_id id;   /* MESSAGE */
+  struct hs2n_msg msg;     /* MESSAGE; body is valid until the verdict, or, when
+                              the channel is freed before, the next fetch */
+  struct hs2n_tag tag;     /* DONE */
+  struct hs2n_done done;   /* DONE; acked is valid until the next call */
+  enum hs2n_reason reason; /* BREACH */
 };
 
 /* Fetches the next thing to tell the application; false when there is none.
@@ -154,6 +160,7 @@ void hs2ni_msgs_tick(struct hs2ni_msgs *msgs);
  * the layer itself, for hs2n_limits_memory. */
 uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n);
-uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits);
+uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
+                              const struct hs2n_type *types, size_t types_n);
 
 #endif /* HS2NI_MSG_MSGS_H */

@@ -47,7 +47,9 @@ struct hs2ni_rx_msg {
   uint64_t end;  /* a refusal's place in our acks stream */
   uint32_t code; /* a refusal's reason */
   uint32_t body_len;
+  uint32_t raw_len; /* of a compressed body, inflated */
   uint8_t type;
+  uint8_t codec; /* enum hs2n_compression; NONE once it is inflated */
   bool view_bound;
 };
 
@@ -114,7 +116,9 @@ struct hs2ni_rx_lane {
 struct hs2ni_ledger {
   struct hs2ni_store *store;
   struct hs2ni_account *account;
-  struct hs2ni_chan *chan; /* NULL: it was freed */
+  struct hs2ni_account *inflated; /* those that came compressed, as the
+                                     application gets them */
+  struct hs2ni_chan *chan;        /* NULL: it was freed */
 };
 
 struct hs2ni_rx {
@@ -183,6 +187,27 @@ void hs2ni_rx_pair_skip(struct hs2ni_rx_pair *pair);
 void hs2ni_rx_pair_free(struct hs2ni_rx_pair *pair);
 struct hs2ni_rx_pair *hs2ni_rx_pair_find(struct hs2ni_chan *chan,
                                          uint64_t stream);
+
+/* ---- rx_inflate.c -------------------------------------------------------- */
+
+enum hs2ni_opened {
+  HS2NI_OPENED,
+  HS2NI_OPENED_NO_MEMORY, /* m is as it was */
+  HS2NI_OPENED_BAD,       /* the body is not what the record says */
+};
+
+/* Whether the record's compression is one that this side offered, of lengths
+ * that make sense. */
+bool hs2ni_rx_packed_well(const struct hs2ni_msgs *msgs,
+                          const struct hs2ni_record *r);
+/* Whether m may be inflated now.  A peer's inflated bodies that the
+ * application holds take rx_held_bytes at most, or are a single one. */
+bool hs2ni_rx_may_inflate(const struct hs2ni_rx_msg *m);
+/* Inflates m's body, if it is compressed. */
+enum hs2ni_opened hs2ni_rx_inflate(struct hs2ni_rx_msg *m);
+/* Bytes that inflated bodies of a channel take at most. */
+uint64_t hs2ni_rx_inflated_max(const struct hs2n_limits *limits,
+                               const struct hs2n_type *types, size_t types_n);
 
 /* ---- rx_credit.c ----------------------------------------------------------
  */

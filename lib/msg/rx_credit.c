@@ -23,7 +23,9 @@ uint64_t hs2ni_rx_bodies_max(const struct hs2n_limits *limits) {
 }
 
 static uint64_t bodies_n(const struct hs2ni_chan *chan) {
-  return chan->rx.ledger->account->refs - 1u;
+  const struct hs2ni_ledger *ledger = chan->rx.ledger;
+
+  return (uint64_t)ledger->account->refs + ledger->inflated->refs - 2u;
 }
 
 static uint64_t bodies_held_max(const struct hs2ni_chan *chan) {
@@ -40,23 +42,42 @@ static void wake_lanes(struct hs2ni_chan *chan) {
   }
 }
 
+static void ledger_free(struct hs2ni_ledger *ledger) {
+  struct hs2ni_store *store = ledger->store;
+
+  hs2ni_account_close(ledger->account);
+  hs2ni_account_close(ledger->inflated);
+  hs2ni_pool_give(&store->pool, ledger, sizeof(*ledger));
+}
+
+/* References of both accounts: one of each is the ledger's. */
+static uint64_t refs_of(const struct hs2ni_ledger *ledger) {
+  return (uint64_t)ledger->account->refs + ledger->inflated->refs;
+}
+
+/* Goes together with a closed ledger's last body. */
+static void ledger_unref_store(struct hs2ni_ledger *ledger) {
+  struct hs2ni_store *store = ledger->store;
+
+  ledger_free(ledger);
+  hs2ni_store_unref(store);
+}
+
 static void on_released(void *user, size_t len) {
   struct hs2ni_ledger *ledger = user;
 
   (void)len;
   if (ledger->chan != NULL) {
     hs2ni_rx_credit_flush(ledger->chan);
-    /* The account still counts the body that goes. */
-    if (bodies_n(ledger->chan) == bodies_held_max(ledger->chan)) {
+    /* The account still counts the body that goes.  Where bodies are
+     * inflated, any that goes may make room for the next. */
+    if (ledger->chan->msgs->codecs != 0 ||
+        bodies_n(ledger->chan) == bodies_held_max(ledger->chan)) {
       wake_lanes(ledger->chan);
     }
-  } else if (ledger->account->refs == 2) {
-    /* That was the last body: its own reference is the other one. */
-    struct hs2ni_store *store = ledger->store;
-
-    hs2ni_account_close(ledger->account);
-    hs2ni_pool_give(&store->pool, ledger, sizeof(*ledger));
-    hs2ni_store_unref(store);
+  } else if (refs_of(ledger) == 3) {
+    /* That was the last body: its own reference is the third one. */
+    ledger_unref_store(ledger);
   }
 }
 
@@ -71,8 +92,12 @@ int hs2ni_ledger_new(struct hs2ni_ledger **out, struct hs2ni_chan *chan) {
   *ledger = (struct hs2ni_ledger){.store = store, .chan = chan};
   err = hs2ni_account_new(&ledger->account, hs2ni_chan_env(chan), on_released,
                           ledger);
+  if (err == HS2N_OK) {
+    err = hs2ni_account_new(&ledger->inflated, hs2ni_chan_env(chan),
+                            on_released, ledger);
+  }
   if (err != HS2N_OK) {
-    hs2ni_pool_give(&store->pool, ledger, sizeof(*ledger));
+    ledger_free(ledger);
     return err;
   }
   store->refs++;
@@ -81,17 +106,12 @@ int hs2ni_ledger_new(struct hs2ni_ledger **out, struct hs2ni_chan *chan) {
 }
 
 void hs2ni_ledger_close(struct hs2ni_ledger *ledger) {
-  struct hs2ni_store *store;
-
   if (ledger == NULL) {
     return;
   }
-  store = ledger->store;
   ledger->chan = NULL;
-  if (ledger->account->refs == 1) {
-    hs2ni_account_close(ledger->account);
-    hs2ni_pool_give(&store->pool, ledger, sizeof(*ledger));
-    hs2ni_store_unref(store);
+  if (refs_of(ledger) == 2) {
+    ledger_unref_store(ledger);
   }
 }
 
@@ -120,7 +140,10 @@ void hs2ni_rx_buf_drop(struct hs2ni_chan *chan, struct hs2n_buf *buf,
 }
 
 uint64_t hs2ni_rx_held_bytes(const struct hs2ni_chan *chan) {
-  return chan->rx.ledger->account->held_bytes - chan->rx.assembling_bytes;
+  const struct hs2ni_ledger *ledger = chan->rx.ledger;
+
+  return ledger->account->held_bytes - chan->rx.assembling_bytes +
+         ledger->inflated->held_bytes;
 }
 
 static bool holds_too_much(const struct hs2ni_chan *chan) {

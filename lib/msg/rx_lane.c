@@ -38,6 +38,8 @@ static struct hs2ni_rx_msg *msg_new(struct hs2ni_rx_lane *lane,
         .seq = r->seq,
         .view = r->view,
         .body_len = r->body_len,
+        .raw_len = r->raw_len,
+        .codec = (uint8_t)r->codec,
         .type = r->type,
         .view_bound = (r->flags & HS2NI_FLAG_VIEW_BOUND) != 0,
     };
@@ -71,8 +73,12 @@ static enum hs2n_reason type_reason(const struct hs2ni_rx_lane *lane,
   if (!type->declared || type->lane != lane->lane) {
     return HS2N_REASON_UNKNOWN_TYPE;
   }
-  return r->body_len > type->size_max ? HS2N_REASON_MSG_TOO_BIG
-                                      : HS2N_REASON_NONE;
+  if (r->codec != 0 && type->secret) {
+    return HS2N_REASON_BAD_BODY;
+  }
+  return (r->codec != 0 ? r->raw_len : r->body_len) > type->size_max
+             ? HS2N_REASON_MSG_TOO_BIG
+             : HS2N_REASON_NONE;
 }
 
 /* Checks the order of numbers: they rise, but for a step back after a BUSY,
@@ -196,8 +202,8 @@ static enum hs2n_reason take_small(struct hs2ni_rx_lane *lane,
 }
 
 /* Flags of records that this side said it can read. */
-static uint32_t flags_known(void) {
-  const uint32_t caps = HS2NI_MSGS_CAPABILITIES;
+static uint32_t flags_known(const struct hs2ni_msgs *msgs) {
+  const uint64_t caps = hs2ni_msgs_capabilities(msgs);
   uint32_t flags = HS2NI_FLAG_VIEW_BOUND;
 
   if ((caps & (HS2NI_CAP_LZ4 | HS2NI_CAP_ZSTD)) != 0) {
@@ -214,10 +220,11 @@ static uint32_t flags_known(void) {
 
 static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
                                     const struct hs2ni_record *r) {
+  const struct hs2ni_msgs *msgs = lane->chan->msgs;
   enum fate fate;
 
   if ((r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) ||
-      (r->flags & ~flags_known()) != 0 ||
+      (r->flags & ~flags_known(msgs)) != 0 || !hs2ni_rx_packed_well(msgs, r) ||
       (r->kind == HS2NI_RECORD_MSG && r->body_len > HS2NI_INLINE_BODY_MAX)) {
     return HS2N_REASON_PROTOCOL;
   }

@@ -33,6 +33,14 @@ struct hs2ni_send;
 /* Of a record without its signature. */
 #define HS2NI_FRAME_HEADER_MAX 52u
 
+/* What is not plain in a send, made once for all of its receivers. */
+struct hs2ni_form {
+  struct hs2ni_pool *pool;
+  uint32_t refs;
+  enum hs2n_compression codec;
+  struct hs2n_buf *packed; /* the body, by codec */
+};
+
 struct hs2ni_tx_msg {
   struct hs2ni_list_node node;     /* in tx_lane.msgs, by rank */
   struct hs2ni_list_node key_node; /* in tx_lane.keyed, if supersede */
@@ -40,9 +48,10 @@ struct hs2ni_tx_msg {
   struct hs2ni_send *send; /* NULL: nobody waits for its end */
   uint32_t target;         /* its index in send */
   uint32_t body_len;
-  struct hs2n_buf *body; /* NULL: empty */
-  uint64_t seq;          /* 0: not given yet */
-  uint64_t order;        /* among all messages of the node */
+  struct hs2n_buf *body;   /* NULL: empty */
+  struct hs2ni_form *form; /* NULL: plain */
+  uint64_t seq;            /* 0: not given yet */
+  uint64_t order;          /* among all messages of the node */
   uint64_t view;
   uint64_t key;
   hs2n_time deadline; /* 0: none */
@@ -120,6 +129,23 @@ struct hs2ni_tx_lane {
 
 struct hs2ni_target;
 
+/* ---- form.c ---------------------------------------------------------------
+ */
+
+/* The form of a message, with one reference for the caller.  NULL: plain, for
+ * want of memory too. */
+struct hs2ni_form *hs2ni_form_new(struct hs2ni_msgs *msgs,
+                                  const struct hs2ni_target *targets, size_t n,
+                                  const struct hs2n_msg *msg);
+/* form may be NULL in both. */
+struct hs2ni_form *hs2ni_form_ref(struct hs2ni_form *form);
+void hs2ni_form_unref(struct hs2ni_form *form);
+/* What a channel's peer gets of a message: the body as it goes over the wire
+ * (NULL: empty), and whether it is compressed.  The same for as long as a
+ * connection lasts. */
+struct hs2n_buf *hs2ni_form_body(const struct hs2ni_tx_msg *m,
+                                 bool *out_packed);
+
 /* ---- tx_msg.c: messages and their budgets ------------------------------- */
 
 /* Whether msg fits for the channel and lane, given that it takes the place of
@@ -128,7 +154,8 @@ bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
                    const struct hs2n_msg *msg);
 /* A message that is in no lane yet.  NULL: out of memory. */
 struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
-                                  const struct hs2n_msg *msg, uint8_t lane);
+                                  const struct hs2n_msg *msg, uint8_t lane,
+                                  struct hs2ni_form *form);
 void hs2ni_tx_discard(struct hs2ni_tx_msg *m);
 /* Ends what m supersedes and puts m at the end of its lane. */
 void hs2ni_tx_queue(struct hs2ni_tx_msg *m);

@@ -79,7 +79,8 @@ bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
 }
 
 struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
-                                  const struct hs2n_msg *msg, uint8_t lane) {
+                                  const struct hs2n_msg *msg, uint8_t lane,
+                                  struct hs2ni_form *form) {
   struct hs2ni_tx_msg *m =
       hs2ni_pool_take(hs2ni_chan_pool(chan), sizeof(struct hs2ni_tx_msg));
 
@@ -88,6 +89,7 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
   }
   *m = (struct hs2ni_tx_msg){
       .lane = &chan->tx[lane],
+      .form = hs2ni_form_ref(form),
       .view = msg->view,
       .deadline = msg->deadline,
       .type = msg->type,
@@ -104,6 +106,7 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
 
 void hs2ni_tx_discard(struct hs2ni_tx_msg *m) {
   hs2ni_buf_unref(m->body);
+  hs2ni_form_unref(m->form);
   hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
 }
 

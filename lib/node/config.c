@@ -1,6 +1,7 @@
 #include "node/config.h"
 
 #include "base/sized.h"
+#include "pack/pack.h"
 
 #include <hs2net/error.h>
 #include <string.h>
@@ -72,6 +73,15 @@ static int take_chain_id(struct hs2ni_config *c, const char **out_field) {
   return HS2N_OK;
 }
 
+static bool may_compress(const struct hs2n_type *type) {
+  if (type->compression == HS2N_COMPRESSION_NONE) {
+    return true;
+  }
+  return (type->flags & HS2N_TYPE_SECRET) == 0 &&
+         (unsigned)type->compression <= HS2N_COMPRESSION_ZSTD &&
+         (hs2ni_pack_built() & HS2NI_PACK_BIT(type->compression)) != 0;
+}
+
 static int check_type(const struct hs2n_type *type, uint64_t *seen,
                       const char **out_field) {
   if (type->id >= HS2N_TYPES_MAX || (*seen >> type->id & 1u) != 0) {
@@ -84,7 +94,10 @@ static int check_type(const struct hs2n_type *type, uint64_t *seen,
   if (type->size_max > HS2N_BODY_MAX) {
     return bad(out_field, "types.size_max");
   }
-  return HS2N_OK;
+  if ((type->flags & ~(uint32_t)HS2N_TYPE_SECRET) != 0) {
+    return bad(out_field, "types.flags");
+  }
+  return may_compress(type) ? HS2N_OK : bad(out_field, "types.compression");
 }
 
 static int take_types(struct hs2ni_config *c, const char **out_field) {

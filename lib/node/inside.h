@@ -56,6 +56,8 @@ struct hs2ni_session;
 extern const struct hs2ni_link_user hs2ni_session_link_user;
 extern const struct hs2ni_peers_user hs2ni_session_peers_user;
 uint64_t hs2ni_session_footprint(void);
+/* Closes the connection on which the peer's channel is, if there is one. */
+void hs2ni_session_breach(struct hs2ni_peer *peer, enum hs2n_reason reason);
 
 /* upcall.c: tells the application all that happened. */
 void hs2ni_upcalls(struct hs2n_node *node);

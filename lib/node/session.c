@@ -59,6 +59,17 @@ static void abandon(struct hs2ni_session *s, enum hs2n_reason reason) {
   hs2ni_peer_abort(s->peer, s->slot, reason);
 }
 
+void hs2ni_session_breach(struct hs2ni_peer *peer, enum hs2n_reason reason) {
+  for (int i = 0; i < HS2NI_PAIR_SLOTS; i++) {
+    struct hs2ni_session *s = peer->slots[i].session;
+
+    if (s != NULL && s->chan != NULL) {
+      abandon(s, reason);
+      return;
+    }
+  }
+}
+
 /* ---- our hello ----------------------------------------------------------- */
 
 static bool any_address(const struct hs2n_addr *a) {
@@ -79,7 +90,7 @@ static void fill_hello(const struct hs2n_node *node, struct hs2ni_hello *out) {
       .version_max = HS2NI_PROTOCOL_MAX,
       .incarnation = node->incarnation,
       .epoch = newest == NULL ? 0 : newest->number,
-      .capabilities = HS2NI_MSGS_CAPABILITIES,
+      .capabilities = hs2ni_msgs_capabilities(node->msgs),
       .types_n = node->types_n,
   };
   if (node->local.port != 0 && !any_address(&node->local)) {

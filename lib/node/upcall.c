@@ -54,6 +54,15 @@ static void tell_message(struct hs2n_node *node, const struct hs2ni_event *e) {
   }
 }
 
+static void end_connection(struct hs2n_node *node, struct hs2n_peer peer,
+                           enum hs2n_reason reason) {
+  struct hs2ni_peer *p = hs2ni_peers_get(node->peers, peer);
+
+  if (p != NULL) {
+    hs2ni_session_breach(p, reason);
+  }
+}
+
 static void tell(struct hs2n_node *node, const struct hs2ni_event *e) {
   switch (e->kind) {
   case HS2NI_EVENT_MESSAGE:
@@ -68,6 +77,9 @@ static void tell(struct hs2n_node *node, const struct hs2ni_event *e) {
     return;
   case HS2NI_EVENT_WRITABLE:
     tell_peer(node, e->peer, HS2N_PEER_WRITABLE, HS2N_REASON_NONE);
+    return;
+  case HS2NI_EVENT_BREACH:
+    end_connection(node, e->peer, e->reason);
     return;
   }
 }

@@ -46,14 +46,19 @@ static const struct hs2ni_link_ops raw_ops = {
 };
 
 void raw_init(struct raw *r, const struct hs2n_limits *limits) {
-  *r = (struct raw){.conn.ops = &raw_ops};
+  raw_init_types(r, limits, world_types);
+}
+
+void raw_init_types(struct raw *r, const struct hs2n_limits *limits,
+                    const struct hs2n_type *types) {
+  *r = (struct raw){.conn.ops = &raw_ops, .types = types};
   test_mem_init(&r->mem, 0);
   r->env = (struct hs2ni_env){.mem = &r->mem.mem, .now = HS2N_S(1)};
   hs2n_limits_default(&r->env.limits);
   if (limits != NULL) {
     r->env.limits = *limits;
   }
-  if (hs2ni_msgs_new(&r->msgs, &r->env, world_types, HS2N_LANES) != HS2N_OK ||
+  if (hs2ni_msgs_new(&r->msgs, &r->env, types, HS2N_LANES) != HS2N_OK ||
       hs2ni_chan_new(&r->chan, r->msgs, (struct hs2n_peer){1}) != HS2N_OK) {
     abort();
   }
@@ -61,13 +66,14 @@ void raw_init(struct raw *r, const struct hs2n_limits *limits) {
 
 void raw_attach(struct raw *r, uint64_t incarnation) {
   struct hs2ni_hello hello = {.incarnation = incarnation,
+                              .capabilities = hs2ni_msgs_capabilities(r->msgs),
                               .types_n = HS2N_LANES};
 
   for (size_t i = 0; i < HS2N_LANES; i++) {
     hello.types[i] =
-        (struct hs2ni_hello_type){.id = world_types[i].id,
-                                  .lane = (uint8_t)world_types[i].lane,
-                                  .size_max = world_types[i].size_max};
+        (struct hs2ni_hello_type){.id = r->types[i].id,
+                                  .lane = (uint8_t)r->types[i].lane,
+                                  .size_max = r->types[i].size_max};
   }
   r->opened = 0;
   hs2ni_chan_attach(r->chan, &r->conn, &hello);

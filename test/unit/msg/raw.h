@@ -16,6 +16,7 @@ struct raw {
   struct hs2ni_conn conn; /* first member */
   struct test_mem mem;
   struct hs2ni_env env;
+  const struct hs2n_type *types;
   struct hs2ni_msgs *msgs;
   struct hs2ni_chan *chan;
   uint64_t opened, resets, reset_code, credited, wants;
@@ -24,6 +25,9 @@ struct raw {
 };
 
 void raw_init(struct raw *r, const struct hs2n_limits *limits);
+/* With HS2N_LANES other types. */
+void raw_init_types(struct raw *r, const struct hs2n_limits *limits,
+                    const struct hs2n_type *types);
 void raw_attach(struct raw *r, uint64_t incarnation);
 void raw_fini(struct raw *r);
 

@@ -23,12 +23,14 @@ static int send_one(struct world *w, uint8_t lane, size_t len, bool tagged) {
 
 /* A run in which request number `at` of a place fails.  Returns whether that
  * request was reached. */
-static bool run_with_failure(uint32_t place, uint64_t at) {
+static bool run_with_failure(uint32_t place, uint64_t at,
+                             const struct hs2n_type *types) {
   struct world w;
   size_t sent = 0, got = 0;
   bool reached;
 
-  world_init(&w, &(struct world_options){.net = {.seed = at, .whole = true}});
+  world_init(&w, &(struct world_options){.net = {.seed = at, .whole = true},
+                                         .types = types});
   w.places[place].mem.fail_at = w.places[place].mem.requests + at;
   world_join(&w, 0, 1);
   for (int round = 0; round < 2; round++) {
@@ -51,7 +53,10 @@ static bool run_with_failure(uint32_t place, uint64_t at) {
 static void any_allocation_of_the_sender_may_fail(void) {
   uint64_t at = 1;
 
-  while (run_with_failure(0, at)) {
+  while (run_with_failure(0, at, world_types)) {
+    at++;
+  }
+  for (at = 1; run_with_failure(0, at, world_packed_types);) {
     at++;
   }
   CHECK(at > 10);
@@ -60,7 +65,10 @@ static void any_allocation_of_the_sender_may_fail(void) {
 static void any_allocation_of_the_receiver_may_fail(void) {
   uint64_t at = 1;
 
-  while (run_with_failure(1, at)) {
+  while (run_with_failure(1, at, world_types)) {
+    at++;
+  }
+  for (at = 1; run_with_failure(1, at, world_packed_types);) {
     at++;
   }
   CHECK(at > 5);
@@ -77,7 +85,7 @@ static void making_a_layer_may_fail_at_any_point(void) {
     test_mem_init(&mem, at);
     env.mem = &mem.mem;
     hs2n_limits_default(&env.limits);
-    err = hs2ni_msgs_new(&msgs, &env, world_types, HS2N_LANES);
+    err = hs2ni_msgs_new(&msgs, &env, world_packed_types, HS2N_LANES);
     if (err == HS2N_OK) {
       err = hs2ni_chan_new(&chan, msgs, (struct hs2n_peer){1});
     }

@@ -298,6 +298,9 @@ static bool do_fetch(struct walk *k, bool calm) {
   case HS2NI_EVENT_WRITABLE:
     k->writable++;
     break;
+  case HS2NI_EVENT_BREACH:
+    CHECK(false); /* nobody here breaks the rules */
+    break;
   }
   return true;
 }
@@ -405,9 +408,9 @@ static void check_budgets(struct walk *k) {
       }
     }
     CHECK((uint64_t)k->w.places[a].peak_bytes <=
-          hs2ni_msgs_footprint(limits) +
+          hs2ni_msgs_footprint(limits, k->w.types, HS2N_LANES) +
               (PLACES - 1) *
-                  hs2ni_chan_footprint(limits, world_types, HS2N_LANES));
+                  hs2ni_chan_footprint(limits, k->w.types, HS2N_LANES));
   }
 }
 
@@ -529,6 +532,7 @@ static void walk(uint64_t seed, int steps) {
                                 .streams_max = 8 + (uint32_t)below(k, 52),
                                 .whole = chance(k, 8)},
                         .limits = limits,
+                        .types = chance(k, 2) ? world_packed_types : NULL,
                         .limits_differ = true});
   join_all(k);
   for (int i = 0; i < steps && tap_case_ok; i++) {

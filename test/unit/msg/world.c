@@ -3,12 +3,45 @@
 #include <assert.h>
 
 const struct hs2n_type world_types[HS2N_LANES] = {
-    {0, HS2N_LANE_CONTROL, 1024, "control"},
-    {1, HS2N_LANE_VOTE, 1024, "vote"},
-    {2, HS2N_LANE_CERT, 65536, "cert"},
-    {3, HS2N_LANE_PROPOSAL, 1u << 20, "proposal"},
-    {4, HS2N_LANE_SYNC, 1u << 20, "sync"},
-    {5, HS2N_LANE_BULK, 4u << 20, "bulk"},
+    {.id = 0, .lane = HS2N_LANE_CONTROL, .size_max = 1024, .name = "control"},
+    {.id = 1, .lane = HS2N_LANE_VOTE, .size_max = 1024, .name = "vote"},
+    {.id = 2, .lane = HS2N_LANE_CERT, .size_max = 65536, .name = "cert"},
+    {.id = 3,
+     .lane = HS2N_LANE_PROPOSAL,
+     .size_max = 1u << 20,
+     .name = "proposal"},
+    {.id = 4, .lane = HS2N_LANE_SYNC, .size_max = 1u << 20, .name = "sync"},
+    {.id = 5, .lane = HS2N_LANE_BULK, .size_max = 4u << 20, .name = "bulk"},
+};
+
+#ifdef TEST_ZSTD
+#define WORLD_STRONG HS2N_COMPRESSION_ZSTD
+#else
+#define WORLD_STRONG HS2N_COMPRESSION_LZ4
+#endif
+
+const struct hs2n_type world_packed_types[HS2N_LANES] = {
+    {.id = 0,
+     .lane = HS2N_LANE_CONTROL,
+     .size_max = 1024,
+     .flags = HS2N_TYPE_SECRET},
+    {.id = 1, .lane = HS2N_LANE_VOTE, .size_max = 1024},
+    {.id = 2,
+     .lane = HS2N_LANE_CERT,
+     .size_max = 65536,
+     .compression = HS2N_COMPRESSION_LZ4},
+    {.id = 3,
+     .lane = HS2N_LANE_PROPOSAL,
+     .size_max = 1u << 20,
+     .compression = HS2N_COMPRESSION_LZ4},
+    {.id = 4,
+     .lane = HS2N_LANE_SYNC,
+     .size_max = 1u << 20,
+     .compression = HS2N_COMPRESSION_LZ4},
+    {.id = 5,
+     .lane = HS2N_LANE_BULK,
+     .size_max = 4u << 20,
+     .compression = WORLD_STRONG},
 };
 
 static void note_peak(struct world *w) {
@@ -112,7 +145,7 @@ static void must(int err) {
 static void place_start(struct world *w, uint32_t i) {
   struct world_place *p = &w->places[i];
 
-  must(hs2ni_msgs_new(&p->msgs, &p->env, world_types, HS2N_LANES));
+  must(hs2ni_msgs_new(&p->msgs, &p->env, w->types, HS2N_LANES));
   for (uint32_t j = 0; j < w->n; j++) {
     if (j != i) {
       p->ends[j] = (struct world_end){.world = w, .place = i, .other = j};
@@ -141,7 +174,9 @@ static void place_stop(struct world *w, uint32_t i) {
 
 void world_init(struct world *w, const struct world_options *options) {
   *w = (struct world){.net = memnet_new(&options->net),
-                      .n = options->places == 0 ? 2 : options->places};
+                      .n = options->places == 0 ? 2 : options->places,
+                      .types = options->types == NULL ? world_types
+                                                      : options->types};
   assert(w->n <= WORLD_PLACES_MAX);
   for (uint32_t i = 0; i < w->n; i++) {
     struct world_place *p = &w->places[i];
@@ -172,14 +207,16 @@ void world_fini(struct world *w) {
 }
 
 static void attach(struct world *w, struct world_end *e) {
-  struct hs2ni_hello hello = {.incarnation = w->places[e->other].incarnation,
-                              .types_n = HS2N_LANES};
+  struct hs2ni_hello hello = {
+      .incarnation = w->places[e->other].incarnation,
+      .capabilities = hs2ni_msgs_capabilities(w->places[e->other].msgs),
+      .types_n = HS2N_LANES};
 
   for (size_t i = 0; i < HS2N_LANES; i++) {
     hello.types[i] =
-        (struct hs2ni_hello_type){.id = world_types[i].id,
-                                  .lane = (uint8_t)world_types[i].lane,
-                                  .size_max = world_types[i].size_max};
+        (struct hs2ni_hello_type){.id = w->types[i].id,
+                                  .lane = (uint8_t)w->types[i].lane,
+                                  .size_max = w->types[i].size_max};
   }
   hs2ni_chan_attach(e->chan, e->conn, &hello);
 }

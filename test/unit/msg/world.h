@@ -20,6 +20,8 @@
 
 /* Types: one a lane, id == lane. */
 extern const struct hs2n_type world_types[HS2N_LANES];
+/* The same, those above VOTE compressed where the build can. */
+extern const struct hs2n_type world_packed_types[HS2N_LANES];
 
 struct world;
 
@@ -43,6 +45,7 @@ struct world_place {
 struct world {
   struct memnet *net;
   uint32_t n;
+  const struct hs2n_type *types;
   struct world_place places[WORLD_PLACES_MAX];
   uint64_t breaches;              /* connections that a side objected to */
   enum hs2n_reason last_reason;   /* of these */
@@ -53,6 +56,7 @@ struct world_options {
   uint32_t places; /* 0: 2 */
   struct memnet_config net;
   const struct hs2n_limits *limits; /* NULL: the default */
+  const struct hs2n_type *types;    /* NULL: world_types */
   bool limits_differ;               /* limits has one for each place */
 };
 

@@ -108,6 +108,16 @@ static void bad_types_are_named(void) {
       {{{.id = 1, .lane = (enum hs2n_lane)HS2N_LANES}, {.id = 2}},
        "types.lane"},
       {{{.id = 1, .size_max = HS2N_BODY_MAX + 1}, {.id = 2}}, "types.size_max"},
+      {{{.id = 1, .compression = (enum hs2n_compression)3}, {.id = 2}},
+       "types.compression"},
+      {{{.id = 1}, {.id = 2, .compression = (enum hs2n_compression) - 1}},
+       "types.compression"},
+      {{{.id = 1}, {.id = 2, .flags = 1u << 31}}, "types.flags"},
+      {{{.id = 1,
+         .compression = HS2N_COMPRESSION_LZ4,
+         .flags = HS2N_TYPE_SECRET},
+        {.id = 2}},
+       "types.compression"},
   };
 
   for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -30,9 +30,11 @@ static void broadcast(void *self, enum rep_kind kind, uint64_t view,
   send(self, 0, kind, view, body);
 }
 
-static void enter_view(void *self, uint64_t view) {
+static void enter_view(void *self, uint64_t view,
+                       const uint32_t leaders[REP_LEADERS]) {
   (void)self;
   (void)view;
+  (void)leaders;
 }
 
 static uint64_t append_block(void *self, const struct rep_block *block) {

@@ -83,7 +83,8 @@ static inline uint32_t rep_quorum(const struct rep_committee *c) {
   return c->n - rep_faulty_max(c);
 }
 
-/* Round robin.  Any function of the view that all replicas share would do. */
+/* Who leads a view that is entered by a time-out certificate: round robin.
+ * turns.h has the rest. */
 static inline uint32_t rep_leader(const struct rep_committee *c,
                                   uint64_t view) {
   return (uint32_t)(view % c->n);

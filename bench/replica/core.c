@@ -110,8 +110,8 @@ struct rep_core *rep_core_new(const struct rep_config *config,
                                            .timer_max = config->timer_max};
   rep_verifier_init(&core->verifier, &config->committee, crypto);
   genesis.hash = core->verifier.genesis;
-  rep_tree_init(&core->tree, &genesis, config->tree_blocks_max,
-                config->tree_bytes_max);
+  rep_tree_init(&core->tree, &config->committee, &genesis,
+                config->tree_blocks_max, config->tree_bytes_max);
   if (!allocate(core)) {
     rep_core_free(core);
     return NULL;
@@ -161,6 +161,8 @@ void rep_core_restore_committed(struct rep_core *core,
   struct hs2n_span tx;
 
   assert(!core->started);
+  rep_line_extend(&core->tree.root_line, &core->config.committee,
+                  rep_is_consecutive(block), block->proposer);
   while (rep_tx_next(&r, &tx)) {
     const uint64_t key = rep_mempool_key(core->mempool, tx);
 
@@ -194,7 +196,7 @@ void rep_core_start(struct rep_core *core, hs2n_time now) {
   core->started = true;
   core->unsettled = true;
   rep_pacemaker_enter(&core->pacemaker, now);
-  core->env.enter_view(core->env.self, core->view);
+  rep_announce_view(core);
   rep_try_propose(core, now);
 }
 

@@ -60,6 +60,9 @@ struct rep_state {
   struct rep_root committed; /* hash, height and view */
 };
 
+/* Leaders that are told of on entering a view. */
+#define REP_LEADERS 2
+
 /* Where nothing was ever stored: log position of a block. */
 #define REP_LOG_NOWHERE UINT64_MAX
 
@@ -76,8 +79,10 @@ struct rep_env {
   void (*broadcast)(void *self, enum rep_kind kind, uint64_t view,
                     struct rep_bytes *body);
 
-  /* The replica is in a new view. */
-  void (*enter_view)(void *self, uint64_t view);
+  /* The replica is in a new view.  leaders: who leads it and the next one, as
+   * far as can be told; perhaps this replica. */
+  void (*enter_view)(void *self, uint64_t view,
+                     const uint32_t leaders[REP_LEADERS]);
 
   /* Appends a block to the log and returns its position. */
   uint64_t (*append_block)(void *self, const struct rep_block *block);
@@ -131,8 +136,10 @@ void rep_core_free(struct rep_core *core); /* core may be NULL */
 /* Takes up what was stored. */
 void rep_core_restore(struct rep_core *core, const struct rep_state *state);
 
-/* Tells of a committed block, oldest first, so that its transactions are
- * known as committed.  Does not call env. */
+/* Tells of a committed block, oldest first and up to the last one, so that
+ * its transactions are known as committed, and whose turn it is: that takes
+ * REP_CORE_RESTORE_MIN blocks, or all.  Does not call env. */
+#define REP_CORE_RESTORE_MIN (REP_AUTHORS_MAX + REP_TURNS_RUN)
 void rep_core_restore_committed(struct rep_core *core,
                                 const struct rep_block *block);
 

@@ -83,12 +83,26 @@ static inline uint32_t rep_me(const struct rep_core *core) {
   return core->config.committee.me;
 }
 
-static inline uint32_t rep_leader_of(const struct rep_core *core,
-                                     uint64_t view) {
+/* Who leads a view entered by a TC. */
+static inline uint32_t rep_turn_of(const struct rep_core *core, uint64_t view) {
   return rep_leader(&core->config.committee, view);
 }
 
+/* Who leads the view after that of a block, entered by its certificate.  NULL
+ * is the root, of which only genesis can have the highest certificate, since
+ * a certified block above it is what committed it. */
+static inline uint32_t rep_leader_after(const struct rep_core *core,
+                                        const struct rep_node *node) {
+  return node == NULL
+             ? rep_turn_of(core, core->tree.root.view + 1)
+             : rep_line_leader(&node->line, &core->config.committee,
+                               node->block->justify, node->block->view + 1);
+}
+
 /* ---- core_view.c: certificates, views, time-outs ------------------------ */
+
+/* Tells the outside of the view and its leaders. */
+void rep_announce_view(struct rep_core *core);
 
 /* Takes up a verified certificate: raises the lock and enters the view after
  * it, if that is news. */

@@ -21,14 +21,28 @@ static bool has_block_of_view(const struct rep_core *core, uint64_t view) {
 
 /* ---- leading ------------------------------------------------------------ */
 
+/* Whether the lock is of the view before and makes this replica its leader. */
+static bool leads_by_lock(const struct rep_core *core) {
+  return core->lock->view + 1 == core->view &&
+         rep_leader_after(core,
+                          rep_tree_find(&core->tree, &core->lock->block)) ==
+             rep_me(core);
+}
+
+/* Whether a TC opened the view and makes this replica its leader. */
+static bool leads_by_tc(const struct rep_core *core) {
+  return core->entry_tc != NULL &&
+         rep_turn_of(core, core->view) == rep_me(core);
+}
+
 /* Whether it is this replica's turn, and it has not used it: not even before a
  * crash, when the log has the block but not yet the vote. */
 static bool may_propose(const struct rep_core *core) {
   return core->started && core->proposed < core->view &&
          core->last_voted < core->view &&
-         rep_leader_of(core, core->view) == rep_me(core) &&
          !has_block_of_view(core, core->view) &&
-         rep_tree_knows(&core->tree, &core->lock->block);
+         rep_tree_knows(&core->tree, &core->lock->block) &&
+         (leads_by_lock(core) || leads_by_tc(core));
 }
 
 /* When the view's rule lets the leader propose: 0 at once. */
@@ -104,7 +118,7 @@ static void cast_vote(struct rep_core *core, struct rep_node *node) {
   w = rep_writer_of(body->data, body->len);
   rep_vote_write(&w, &vote);
   core->counters.votes++;
-  rep_store_and_send(core, REP_VOTE, rep_leader_of(core, view + 1), view + 1,
+  rep_store_and_send(core, REP_VOTE, rep_leader_after(core, node), view + 1,
                      body);
   rep_bytes_unref(body);
 }
@@ -136,8 +150,7 @@ static struct rep_block *write_block(struct rep_core *core,
 static bool build(struct rep_core *core, uint32_t txs_count, size_t txs_len,
                   uint64_t *keys, struct rep_bytes **out_bytes,
                   struct rep_block **out_block) {
-  struct rep_tc *const tc =
-      core->lock->view + 1 == core->view ? NULL : core->entry_tc;
+  struct rep_tc *const tc = leads_by_lock(core) ? NULL : core->entry_tc;
   struct rep_bytes *const bytes =
       rep_bytes_new(REP_PROPOSAL_HEAD + rep_block_overhead(core->lock) +
                     txs_len + (tc != NULL ? rep_tc_len(tc) : 0));
@@ -219,14 +232,28 @@ static bool within_limits(const struct rep_core *core,
          block->encoding.len <= core->config.block_bytes_max;
 }
 
-/* Whether the leader was allowed to enter the block's view. */
-static bool entry_is_proven(struct rep_core *core,
-                            const struct rep_proposal *p) {
-  if (p->block->justify->view + 1 == p->block->view) {
-    return true;
-  }
-  return p->tc != NULL && p->tc->view + 1 == p->block->view &&
-         (p->tc->view < core->view || rep_verify_tc(&core->verifier, p->tc));
+/* Whether a TC comes with the proposal and makes its sender the leader.  One
+ * that can't matter is not verified: of a view that this replica has entered
+ * by a TC itself, or has left. */
+static bool is_led_by_tc(struct rep_core *core, const struct rep_proposal *p) {
+  const struct rep_block *const block = p->block;
+
+  return p->tc != NULL && p->tc->view + 1 == block->view &&
+         rep_turn_of(core, block->view) == block->proposer &&
+         (block->view < core->view ||
+          (block->view == core->view && core->entry_tc != NULL) ||
+          rep_verify_tc(&core->verifier, p->tc));
+}
+
+/* Whether the certificate of its parent, which is there, makes the sender the
+ * leader. */
+static bool is_led_by_parent(const struct rep_core *core,
+                             const struct rep_block *block) {
+  const struct rep_node *const parent =
+      rep_tree_find(&core->tree, &block->parent);
+
+  return rep_is_consecutive(block) &&
+         rep_leader_after(core, parent) == block->proposer;
 }
 
 static void forget_held(struct rep_core *core, uint32_t i) {
@@ -236,17 +263,18 @@ static void forget_held(struct rep_core *core, uint32_t i) {
           (core->held_count - i) * sizeof(core->held[0]));
 }
 
-/* Keeps a proposal until its parent comes: of each view the first, and of all
- * the newest. */
+/* Keeps a proposal until its parent comes, and with it the answer to whether
+ * the sender leads: of each view and sender the first, and of all the
+ * newest. */
 static void hold(struct rep_core *core, uint32_t from,
                  const struct rep_block *block, struct rep_bytes *body) {
   uint32_t at = core->held_count;
 
   while (at > 0 && core->held[at - 1].view >= block->view) {
     at--;
-  }
-  if (at < core->held_count && core->held[at].view == block->view) {
-    return;
+    if (core->held[at].view == block->view && core->held[at].from == from) {
+      return;
+    }
   }
   if (core->held_count == REP_HELD_MAX) {
     if (at == 0) {
@@ -293,9 +321,9 @@ static enum rep_verdict consider(struct rep_core *core, uint32_t from,
                                  const struct rep_proposal *p,
                                  struct rep_bytes *body, hs2n_time now) {
   struct rep_block *const block = p->block;
+  bool led_by_tc;
 
-  if (block->proposer != from || rep_leader_of(core, block->view) != from ||
-      block->view > UINT64_MAX - PROPOSAL_VIEWS ||
+  if (block->proposer != from || block->view > UINT64_MAX - PROPOSAL_VIEWS ||
       !within_limits(core, block)) {
     return REP_WRONG;
   }
@@ -305,20 +333,24 @@ static enum rep_verdict consider(struct rep_core *core, uint32_t from,
       has_block_of_view(core, block->view)) {
     return REP_STALE;
   }
-  if (!rep_verify_cert(&core->verifier, block->justify) ||
-      !entry_is_proven(core, p)) {
+  led_by_tc = is_led_by_tc(core, p);
+  if ((!led_by_tc && !rep_is_consecutive(block)) ||
+      !rep_verify_cert(&core->verifier, block->justify)) {
     return REP_WRONG;
   }
   rep_take_cert(core, block->justify, now);
-  if (p->tc != NULL && block->view > core->view) {
+  if (led_by_tc && block->view > core->view) {
     rep_take_tc(core, p->tc, now);
   }
-  if (rep_tree_knows(&core->tree, &block->parent)) {
-    return follow(core, block, now);
+  if (!rep_tree_knows(&core->tree, &block->parent)) {
+    hold(core, from, block, body);
+    rep_sync_step(core, now);
+    return REP_TAKEN;
   }
-  hold(core, from, block, body);
-  rep_sync_step(core, now);
-  return REP_TAKEN;
+  if (!led_by_tc && !is_led_by_parent(core, block)) {
+    return REP_WRONG;
+  }
+  return follow(core, block, now);
 }
 
 enum rep_verdict rep_on_proposal(struct rep_core *core, uint32_t from,

@@ -14,6 +14,23 @@ static void send_new_view(struct rep_core *core, uint32_t to) {
   rep_bytes_unref(body);
 }
 
+void rep_announce_view(struct rep_core *core) {
+  const struct rep_node *const node =
+      rep_tree_find(&core->tree, &core->lock->block);
+  uint32_t leaders[REP_LEADERS] = {rep_turn_of(core, core->view),
+                                   rep_turn_of(core, core->view + 1)};
+  struct rep_line line;
+
+  if (node != NULL && core->lock->view + 1 == core->view) {
+    leaders[0] = rep_leader_after(core, node);
+    line = node->line;
+    rep_line_extend(&line, &core->config.committee, true, leaders[0]);
+    leaders[1] = rep_line_leader(&line, &core->config.committee, core->lock,
+                                 core->view + 1);
+  }
+  core->env.enter_view(core->env.self, core->view, leaders);
+}
+
 static void set_view(struct rep_core *core, uint64_t view, struct rep_tc *tc,
                      hs2n_time now) {
   struct rep_tc *const old = core->entry_tc;
@@ -25,7 +42,7 @@ static void set_view(struct rep_core *core, uint64_t view, struct rep_tc *tc,
   core->counters.views++;
   core->unsettled = true;
   rep_pacemaker_enter(&core->pacemaker, now);
-  core->env.enter_view(core->env.self, view);
+  rep_announce_view(core);
 }
 
 void rep_take_cert(struct rep_core *core, struct rep_cert *cert,
@@ -50,11 +67,11 @@ void rep_take_tc(struct rep_core *core, struct rep_tc *tc, hs2n_time now) {
   rep_pacemaker_fail(&core->pacemaker);
   set_view(core, tc->view + 1, tc, now);
   core->counters.view_changes++;
-  if (rep_leader_of(core, core->view) == rep_me(core)) {
+  if (rep_turn_of(core, core->view) == rep_me(core)) {
     rep_signers_add(&core->new_views, rep_me(core));
     rep_try_propose(core, now);
   } else {
-    send_new_view(core, rep_leader_of(core, core->view));
+    send_new_view(core, rep_turn_of(core, core->view));
   }
 }
 
@@ -90,20 +107,29 @@ void rep_count_vote(struct rep_core *core, const struct rep_vote *vote,
   }
 }
 
+/* Whether this replica leads the view after that of the vote.  It can't tell
+ * without the block, which may come later. */
+static bool is_for_me(const struct rep_core *core,
+                      const struct rep_vote *vote) {
+  const struct rep_node *const node = rep_tree_find(&core->tree, &vote->block);
+
+  return node == NULL || (node->block->view == vote->view &&
+                          rep_leader_after(core, node) == rep_me(core));
+}
+
 enum rep_verdict rep_on_vote(struct rep_core *core, uint32_t from,
                              struct hs2n_span body, hs2n_time now) {
   struct rep_vote vote;
 
   if (!rep_vote_decode(body, &vote) || vote.voter != from ||
-      vote.view == UINT64_MAX ||
-      rep_leader_of(core, vote.view + 1) != rep_me(core)) {
+      vote.view == UINT64_MAX) {
     return REP_WRONG;
   }
   if (vote.view <= core->lock->view ||
       !rep_votes_wants(&core->votes, from, vote.view)) {
     return REP_STALE;
   }
-  if (!rep_verify_vote(&core->verifier, &vote)) {
+  if (!is_for_me(core, &vote) || !rep_verify_vote(&core->verifier, &vote)) {
     return REP_WRONG;
   }
   rep_count_vote(core, &vote, now);
@@ -228,8 +254,7 @@ static enum rep_verdict consider_new_view(struct rep_core *core, uint32_t from,
     }
     rep_take_tc(core, nv->tc, now);
   }
-  if (nv->view != core->view ||
-      rep_leader_of(core, core->view) != rep_me(core)) {
+  if (nv->view != core->view || rep_turn_of(core, core->view) != rep_me(core)) {
     return REP_STALE;
   }
   rep_signers_add(&core->new_views, from);

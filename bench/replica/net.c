@@ -3,9 +3,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* Leaders that the library is told of ahead, to keep their way warm. */
-#define LEADERS_AHEAD 3
-
 /* A certificate or TC of a quorum of REP_N_MAX, with room to spare. */
 #define CERT_BYTES_MAX (16u << 10)
 
@@ -190,20 +187,19 @@ void rep_net_broadcast(void *self, enum rep_kind kind, uint64_t view,
   hs2n_buf_unref(buf);
 }
 
-void rep_net_enter_view(void *self, uint64_t view) {
+void rep_net_enter_view(void *self, uint64_t view,
+                        const uint32_t leaders[REP_LEADERS]) {
   struct rep_net *const net = self;
-  struct hs2n_peer leaders[LEADERS_AHEAD];
+  struct hs2n_peer peers[REP_LEADERS];
   size_t n = 0;
 
-  for (uint64_t v = view; v < view + LEADERS_AHEAD; v++) {
-    const uint32_t leader = rep_leader(&net->committee, v);
-
-    if (leader != net->committee.me) {
-      leaders[n] = net->peers[leader];
+  for (uint32_t i = 0; i < REP_LEADERS; i++) {
+    if (leaders[i] != net->committee.me) {
+      peers[n] = net->peers[leaders[i]];
       n++;
     }
   }
-  count(net, hs2n_enter_view(net->node, view, leaders, n));
+  count(net, hs2n_enter_view(net->node, view, peers, n));
 }
 
 /* ---- the node ----------------------------------------------------------- */

@@ -51,6 +51,7 @@ void rep_net_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
                   struct rep_bytes *body);
 void rep_net_broadcast(void *self, enum rep_kind kind, uint64_t view,
                        struct rep_bytes *body);
-void rep_net_enter_view(void *self, uint64_t view);
+void rep_net_enter_view(void *self, uint64_t view,
+                        const uint32_t leaders[REP_LEADERS]);
 
 #endif /* REP_NET_H */

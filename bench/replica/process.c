@@ -57,10 +57,11 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
   rep_net_broadcast(&p->net, kind, view, body);
 }
 
-static void env_enter_view(void *self, uint64_t view) {
+static void env_enter_view(void *self, uint64_t view,
+                           const uint32_t leaders[REP_LEADERS]) {
   struct process *const p = self;
 
-  rep_net_enter_view(&p->net, view);
+  rep_net_enter_view(&p->net, view, leaders);
 }
 
 static uint64_t env_append_block(void *self, const struct rep_block *block) {

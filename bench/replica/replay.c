@@ -81,7 +81,8 @@ bool rep_replay_resolve(struct rep_replay *r, const struct rep_hash *genesis) {
   return height == 0 && rep_hash_eq(&want, genesis);
 }
 
-/* The first height whose transactions still fit into the window. */
+/* The first height whose transactions still fit into the window, or that the
+ * turns of leaders need. */
 static uint64_t first_remembered(const struct rep_replay *r,
                                  uint32_t window_txs) {
   uint64_t height = rep_replay_height(r) + 1;
@@ -90,7 +91,8 @@ static uint64_t first_remembered(const struct rep_replay *r,
   while (height > 1) {
     txs += r->entries[r->committed[height - 2]].txs_count;
     height--;
-    if (txs >= window_txs) {
+    if (txs >= window_txs &&
+        rep_replay_height(r) + 1 - height >= REP_CORE_RESTORE_MIN) {
       break;
     }
   }

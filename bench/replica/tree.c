@@ -3,10 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-void rep_tree_init(struct rep_tree *tree, const struct rep_root *root,
-                   uint32_t count_max, size_t bytes_max) {
-  *tree = (struct rep_tree){
-      .root = *root, .count_max = count_max, .bytes_max = bytes_max};
+void rep_tree_init(struct rep_tree *tree, const struct rep_committee *committee,
+                   const struct rep_root *root, uint32_t count_max,
+                   size_t bytes_max) {
+  *tree = (struct rep_tree){.root = *root,
+                            .committee = *committee,
+                            .count_max = count_max,
+                            .bytes_max = bytes_max};
 }
 
 static struct rep_node **bucket_of(struct rep_tree *tree,
@@ -82,6 +85,9 @@ struct rep_node *rep_tree_add(struct rep_tree *tree, struct rep_block *block) {
                             .parent = rep_tree_find(tree, &block->parent),
                             .prev = tree->last,
                             .chain = *bucket};
+  node->line = node->parent != NULL ? node->parent->line : tree->root_line;
+  rep_line_extend(&node->line, &tree->committee, rep_is_consecutive(block),
+                  block->proposer);
   *bucket = node;
   *(tree->last != NULL ? &tree->last->next : &tree->first) = node;
   tree->last = node;
@@ -116,6 +122,7 @@ void rep_tree_advance(struct rep_tree *tree, struct rep_node *node) {
   tree->root = (struct rep_root){.hash = node->block->hash,
                                  .height = node->block->height,
                                  .view = node->block->view};
+  tree->root_line = node->line;
   for (struct rep_node *at = tree->first; at != NULL; at = at->next) {
     at->keep = at->parent == node || (at->parent != NULL && at->parent->keep);
   }

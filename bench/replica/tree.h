@@ -6,7 +6,7 @@
 #ifndef REP_TREE_H
 #define REP_TREE_H
 
-#include "block.h"
+#include "turns.h"
 
 struct rep_node {
   struct rep_block *block;
@@ -16,6 +16,7 @@ struct rep_node {
   struct rep_node *chain; /* same bucket */
   uint64_t *tx_keys;      /* of the mempool; NULL: not computed yet */
   uint64_t log_pos;       /* where the log has it */
+  struct rep_line line;
   bool logged;
   bool in_branch; /* of the mempool's branch */
   bool keep;      /* used while pruning */
@@ -31,6 +32,8 @@ struct rep_root {
 #define REP_TREE_BUCKETS 256
 struct rep_tree {
   struct rep_root root;
+  struct rep_line root_line;
+  struct rep_committee committee;
   struct rep_node *first;
   struct rep_node *last;
   struct rep_node *buckets[REP_TREE_BUCKETS];
@@ -40,8 +43,9 @@ struct rep_tree {
   size_t bytes_max;
 };
 
-void rep_tree_init(struct rep_tree *tree, const struct rep_root *root,
-                   uint32_t count_max, size_t bytes_max);
+void rep_tree_init(struct rep_tree *tree, const struct rep_committee *committee,
+                   const struct rep_root *root, uint32_t count_max,
+                   size_t bytes_max);
 void rep_tree_fini(struct rep_tree *tree);
 
 /* The node of a block, or NULL. */

@@ -36,9 +36,11 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
   env_send(self, UINT32_MAX, kind, view, body);
 }
 
-static void env_enter_view(void *self, uint64_t view) {
+static void env_enter_view(void *self, uint64_t view,
+                           const uint32_t leaders[REP_LEADERS]) {
   (void)self;
   (void)view;
+  (void)leaders;
 }
 
 static uint64_t env_append_block(void *self, const struct rep_block *block) {

@@ -84,9 +84,11 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
   }
 }
 
-static void env_enter_view(void *self, uint64_t view) {
+static void env_enter_view(void *self, uint64_t view,
+                           const uint32_t leaders[REP_LEADERS]) {
   (void)self;
   (void)view;
+  (void)leaders;
 }
 
 static struct world_record *append(struct world_replica *r) {

@@ -185,8 +185,11 @@ void world_lie(struct world *w, uint32_t liar, struct rep_bytes *body) {
   fake_sign_as(liar, rep_signed_span(&text), vote.signature);
   writer = rep_writer_of(vote_body->data, vote_body->len);
   rep_vote_write(&writer, &vote);
-  world_transmit(w, liar, rep_leader(&w->config.committee, vote.view + 1),
-                 REP_VOTE, UINT64_MAX, vote_body);
+  for (uint32_t to = 0; to < w->n; to++) {
+    if (to != liar) { /* one of them leads the next view */
+      world_transmit(w, liar, to, REP_VOTE, UINT64_MAX, vote_body);
+    }
+  }
   rep_proposal_fini(&p);
   rep_bytes_unref(vote_body);
   rep_bytes_unref(twin);

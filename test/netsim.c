@@ -322,6 +322,8 @@ struct netsim_config netsim_config(size_t nodes, uint64_t seed) {
                             .seed = seed,
                             .nodes = nodes,
                             .delay = HS2N_MS(1),
+                            .types = netsim_types,
+                            .types_n = HS2N_LANES,
                             .chain_id = "sim"};
 
   hs2n_limits_default(&c.limits);
@@ -428,8 +430,8 @@ int netsim_start(struct netsim *s, size_t i) {
   c.identity = n->identity;
   c.chain_id = s->config.chain_id;
   c.incarnation = ++n->incarnation;
-  c.types = netsim_types;
-  c.types_n = HS2N_LANES;
+  c.types = s->config.types;
+  c.types_n = s->config.types_n;
   c.limits = &s->config.limits;
   c.consensus = &consensus;
   c.rand = draw;

@@ -31,6 +31,8 @@ struct netsim_config {
   hs2n_time jitter;       /* added at random, so packets may overtake */
   uint32_t loss_permille; /* of datagrams */
   struct hs2n_limits limits;
+  const struct hs2n_type *types; /* netsim_types at first */
+  size_t types_n;
   const char *chain_id; /* NULL: "sim" */
   bool log;             /* print what the nodes log */
 };

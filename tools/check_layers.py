@@ -8,7 +8,7 @@ root = pathlib.Path(sys.argv[1])
 allow, owners = {}, {}
 for line in (root / 'tools/layers.txt').read_text().splitlines():
     line = line.split('#')[0].strip()
-    if line:
+    if line and not line.startswith('='):
         name, _, rest = line.partition(':')
         table = owners if name.startswith('!') else allow
         table[name.lstrip('!')] = rest.split()

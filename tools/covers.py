@@ -13,8 +13,8 @@ import sys
 
 root = pathlib.Path(__file__).resolve().parent.parent
 found, malformed = {}, []
-for folder in ('test', 'fuzz', 'bench'):
-    for path in sorted(p for p in (root / folder).rglob('*') if p.is_file() and 'seeds' not in p.parts):
+for folder in ('test', 'fuzz', 'bench', 'tools'):
+    for path in sorted(p for p in (root / folder).rglob('*') if p.is_file() and 'seeds' not in p.parts and p.name != 'covers.py'):
         text = path.read_text(errors='replace')
         for m in re.finditer(r'(?:/\*|#)[ *]*covers\b([^*\n]*)', text, re.I):
             where = f'{path.relative_to(root)}:{text.count(chr(10), 0, m.start()) + 1}'

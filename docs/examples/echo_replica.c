@@ -7,99 +7,75 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { REPLICAS = 4, GREETING = 1, ECHO = 2 };
+enum { N = 4, GREETING = 1, ECHO = 2 };
 
 static const struct hs2n_type types[] = {
     {.id = GREETING, .lane = HS2N_LANE_PROPOSAL, .size_max = 1024},
     {.id = ECHO, .lane = HS2N_LANE_VOTE, .size_max = 1024},
 };
+static struct hs2n_io *io[N];
+static int echoes;
 
-struct replica {
-  struct hs2n_identity *identity;
-  struct hs2n_io *io;
-  struct hs2n_addr addr;
-  int echoes;
-};
-
-static void must(const char *what, int err) {
+static void must(int err) {
   if (err < 0) {
-    fprintf(stderr, "%s: %s\n", what, hs2n_err_text(err));
-    exit(1);
+    exit(fprintf(stderr, "%s\n", hs2n_err_text(err)));
   }
 }
 
 static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
                                     struct hs2n_msg_id id,
                                     const struct hs2n_msg *msg) {
-  struct replica *r = self;
   const struct hs2n_dst back = {.kind = HS2N_DST_PEER, .peer = from};
   const struct hs2n_msg echo = {.type = ECHO, .body = msg->body};
+  struct hs2n_io **me = self;
 
   (void)id;
-  if (msg->type == ECHO) {
-    r->echoes++;
-    return HS2N_ACCEPT;
+  if (msg->type == GREETING) {
+    must(hs2n_send(hs2n_io_node(*me), &back, &echo, NULL));
   }
-  return hs2n_send(hs2n_io_node(r->io), &back, &echo, NULL) == HS2N_OK
-             ? HS2N_ACCEPT
-             : HS2N_BUSY; /* the sender tries again */
-}
-
-static void start(struct replica *r) {
-  struct hs2n_consensus consensus = HS2N_CONSENSUS_INIT;
-  struct hs2n_io_config io;
-  struct hs2n_config node;
-
-  must("generate", hs2n_identity_generate(&r->identity, hs2n_mem_libc(),
-                                          hs2n_rand_system, NULL));
-  consensus.self = r;
-  consensus.on_message = on_message;
-  hs2n_io_config_default(&io);
-  hs2n_config_default(&node);
-  must("listen", hs2n_addr_parse("127.0.0.1:0", &io.listen));
-  node.identity = r->identity;
-  node.chain_id = "echo-1";
-  node.types = types;
-  node.types_n = sizeof(types) / sizeof(types[0]);
-  node.consensus = &consensus;
-  must("start", hs2n_io_new(&r->io, &io, &node, NULL));
-  r->addr = hs2n_io_local(r->io);
+  echoes += msg->type == ECHO;
+  return HS2N_ACCEPT;
 }
 
 int main(void) {
-  static struct replica r[REPLICAS];
-  struct hs2n_member members[REPLICAS];
-  int done = 0;
+  const struct hs2n_dst all = {.kind = HS2N_DST_EPOCH, .epoch = 1};
+  struct hs2n_msg greeting = {.type = GREETING};
+  struct hs2n_consensus consensus = HS2N_CONSENSUS_INIT;
+  struct hs2n_identity *identity[N];
+  struct hs2n_member members[N];
+  struct hs2n_addr addr[N];
+  struct hs2n_io_config io_config;
+  struct hs2n_config config;
 
-  for (int i = 0; i < REPLICAS; i++) {
-    start(&r[i]);
-    members[i] = (struct hs2n_member){.key = hs2n_identity_key(r[i].identity),
-                                      .weight = 1,
-                                      .addrs = &r[i].addr,
-                                      .addrs_n = 1};
+  hs2n_io_config_default(&io_config);
+  hs2n_config_default(&config);
+  consensus.on_message = on_message;
+  config.consensus = &consensus;
+  config.chain_id = "echo-1";
+  config.types = types;
+  config.types_n = sizeof(types) / sizeof(types[0]);
+  must(hs2n_addr_parse("127.0.0.1:0", &io_config.listen));
+  for (int i = 0; i < N; i++) {
+    must(hs2n_identity_generate(&identity[i], hs2n_mem_libc(), hs2n_rand_system,
+                                NULL));
+    config.identity = identity[i];
+    consensus.self = &io[i];
+    must(hs2n_io_new(&io[i], &io_config, &config, NULL));
+    addr[i] = hs2n_io_local(io[i]);
+    members[i] =
+        (struct hs2n_member){hs2n_identity_key(identity[i]), 1, &addr[i], 1};
   }
-  for (int i = 0; i < REPLICAS; i++) {
-    struct hs2n_node *node = hs2n_io_node(r[i].io);
-    const struct hs2n_dst all = {.kind = HS2N_DST_EPOCH, .epoch = 1};
-    struct hs2n_msg greeting = {.type = GREETING};
-
-    must("members", hs2n_set_members(node, 1, members, REPLICAS, 0));
-    must("body", hs2n_buf_new(&greeting.body, hs2n_mem_libc(),
-                              (struct hs2n_span){(const uint8_t *)"hi", 2}));
-    must("send", hs2n_send(node, &all, &greeting, NULL)); /* queued until up */
-    hs2n_buf_unref(greeting.body);
+  for (int i = 0; i < N; i++) {
+    must(hs2n_set_members(hs2n_io_node(io[i]), 1, members, N, 0));
+    must(hs2n_send(hs2n_io_node(io[i]), &all, &greeting, NULL));
   }
-  while (done < REPLICAS) {
-    done = 0;
-    for (int i = 0; i < REPLICAS; i++) {
-      must("turn", hs2n_io_turn(r[i].io, HS2N_MS(1)));
-      done += r[i].echoes == REPLICAS - 1;
-    }
+  for (int i = 0; echoes < N * (N - 1); i = (i + 1) % N) {
+    must(hs2n_io_turn(io[i], HS2N_MS(1)));
   }
-  printf("%d replicas, every greeting echoed\n", REPLICAS);
-  for (int i = 0; i < REPLICAS; i++) {
-    hs2n_io_free(r[i].io);
-    hs2n_identity_free(r[i].identity);
+  printf("%d replicas, every greeting echoed\n", N);
+  for (int i = 0; i < N; i++) {
+    hs2n_io_free(io[i]);
+    hs2n_identity_free(identity[i]);
   }
   return 0;
 }

@@ -45,8 +45,12 @@ static bool happens(struct line *line, uint32_t chance) {
 static bool is_lost(struct line *line) {
   const struct line_settings *const s = &line->settings;
 
-  line->in_burst = line->in_burst ? !happens(line, s->burst_end)
-                                  : happens(line, s->burst_begin);
+  if (s->burst_begin == 0) {
+    line->in_burst = false; /* one that had begun is over too */
+  } else {
+    line->in_burst = line->in_burst ? !happens(line, s->burst_end)
+                                    : happens(line, s->burst_begin);
+  }
   return line->in_burst || happens(line, s->loss);
 }
 

@@ -124,6 +124,15 @@ static void bursts_lose_packets_in_a_row(void) {
   line_fini(&line);
 }
 
+static void a_burst_ends_when_bursts_are_turned_off(void) {
+  line_init(&line, 10);
+  line.settings.burst_begin = LINE_CERTAIN;
+  CHECK_EQ(survivors(100), 0);
+  line.settings.burst_begin = 0;
+  CHECK_EQ(survivors(100), 100);
+  line_fini(&line);
+}
+
 static void a_cut_and_the_mtu_drop_all_that_meets_them(void) {
   line_init(&line, 6);
   line.settings.mtu = LEN;
@@ -213,6 +222,7 @@ int main(void) {
   RUN(the_rate_spaces_packets_and_the_queue_has_an_end);
   RUN(losses_come_as_often_as_they_should);
   RUN(bursts_lose_packets_in_a_row);
+  RUN(a_burst_ends_when_bursts_are_turned_off);
   RUN(a_cut_and_the_mtu_drop_all_that_meets_them);
   RUN(duplicates_and_those_that_overtake_are_counted);
   RUN(a_bent_packet_differs_in_one_bit_and_has_no_checksum);

@@ -31,10 +31,11 @@ static void check_encoding(const struct hs2ni_record *record,
   expect(hs2ni_record_decode((struct hs2n_span){again, len}, &reread) ==
          (int32_t)len);
   expect(reread.kind == record->kind && reread.seq == record->seq &&
-         reread.lane == record->lane && reread.type == record->type &&
-         reread.flags == record->flags && reread.view == record->view &&
-         reread.body_len == record->body_len && reread.code == record->code &&
-         reread.codec == record->codec && reread.raw_len == record->raw_len &&
+         reread.lane == record->lane && reread.unordered == record->unordered &&
+         reread.type == record->type && reread.flags == record->flags &&
+         reread.view == record->view && reread.body_len == record->body_len &&
+         reread.code == record->code && reread.codec == record->codec &&
+         reread.raw_len == record->raw_len &&
          reread.request == record->request && reread.status == record->status &&
          reread.signature.len == record->signature.len &&
          reread.bitmap.len == record->bitmap.len);

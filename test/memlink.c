@@ -37,6 +37,9 @@ static void conn_free(struct conn *c) {
   for (size_t i = 0; i < c->streams_n; i++) {
     memlink_stream_free(c->streams[i]);
   }
+  for (size_t i = 0; i < c->datagrams_n; i++) {
+    free(c->datagrams[i].bytes);
+  }
   free(c->streams);
   free(c);
 }
@@ -299,6 +302,10 @@ static void op_credit(struct hs2ni_conn *base, uint64_t id, size_t len) {
   }
 }
 
+static size_t op_datagram_max(const struct hs2ni_conn *base) {
+  return ((const struct conn *)base)->link->net->config.datagram_max;
+}
+
 static void op_want(struct hs2ni_conn *base, uint64_t rank) {
   (void)rank; /* the seed says who is next */
   ((struct conn *)base)->wants = true;
@@ -331,6 +338,7 @@ static const struct hs2ni_link_ops memlink_ops = {
     .stream_reset = op_reset,
     .stream_stop = op_stop,
     .credit = op_credit,
+    .datagram_max = op_datagram_max,
     .want_tx = op_want,
     .conn_stats = op_stats,
 };
@@ -375,6 +383,10 @@ void memnet_cut_all(struct memnet *net, enum hs2n_reason reason) {
       memlink_cut(&c->base, reason);
     }
   }
+}
+
+void memnet_datagram_max(struct memnet *net, size_t max) {
+  net->config.datagram_max = max;
 }
 
 uint64_t memnet_bytes(const struct memnet *net) {

@@ -19,6 +19,9 @@ struct memnet_config {
   uint64_t cwnd_bytes;  /* sent and not acked, per connection; 0: 64 KiB */
   uint32_t streams_max; /* open at once, per side; 0: 60 */
   bool whole;           /* take and deliver all that is there, not pieces */
+  size_t datagram_max;  /* bytes; 0: no datagrams */
+  uint32_t datagram_loss_permille;
+  uint32_t datagram_twice_permille;
 };
 
 struct memnet *memnet_new(const struct memnet_config *config);
@@ -49,6 +52,9 @@ void memnet_cut_all(struct memnet *net, enum hs2n_reason reason);
  * end when that has lasted idle_ms; dials go unanswered. */
 void memnet_part(struct memnet *net, const struct hs2n_addr *a,
                  const struct hs2n_addr *b, bool apart);
+/* Datagrams may be so long from now on.  They overtake each other and the
+ * streams. */
+void memnet_datagram_max(struct memnet *net, size_t max);
 /* Bytes taken from users in all. */
 uint64_t memnet_bytes(const struct memnet *net);
 /* Times the bytes offered were not those that were there at the ack. */

@@ -28,6 +28,14 @@ struct stream {
   uint64_t code, stop_code;
 };
 
+/* Datagrams on their way; one more is lost. */
+#define DATAGRAMS_MAX 64
+
+struct datagram {
+  uint8_t *bytes;
+  size_t len;
+};
+
 enum state { DIALLING, UP, DEAD };
 
 struct conn {
@@ -44,6 +52,8 @@ struct conn {
   hs2n_time idle_end; /* by the clock of its own end */
   struct stream **streams;
   size_t streams_n;
+  struct datagram datagrams[DATAGRAMS_MAX]; /* sent here */
+  size_t datagrams_n;
   uint64_t next_id;
   bool wants;
   bool was_full; /* stream_open said so */

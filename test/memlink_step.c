@@ -129,6 +129,47 @@ static void take(struct conn *c, struct stream *s,
   }
 }
 
+static void launch(struct conn *c, const struct hs2ni_chunk *chunk,
+                   size_t len) {
+  struct memnet *net = c->link->net;
+  struct datagram *d = &c->datagrams[c->datagrams_n];
+  size_t at = 0;
+
+  if (c->datagrams_n == DATAGRAMS_MAX ||
+      below(net, 1000) < net->config.datagram_loss_permille) {
+    return;
+  }
+  *d = (struct datagram){memlink_must(malloc(len)), len};
+  for (size_t i = 0; i < chunk->parts_n; i++) {
+    memcpy(d->bytes + at, chunk->parts[i].data, chunk->parts[i].len);
+    at += chunk->parts[i].len;
+  }
+  c->datagrams_n++;
+}
+
+static bool pull_datagram(struct conn *c, const struct hs2ni_chunk *chunk) {
+  struct memnet *net = c->link->net;
+  size_t len = 0;
+
+  assert(!chunk->fin);
+  for (size_t i = 0; i < chunk->parts_n; i++) {
+    len += chunk->parts[i].len;
+  }
+  assert(len > 0);
+  if (len > net->config.datagram_max) {
+    c->link->up->blocked(c->user, HS2NI_DATAGRAM);
+    return true;
+  }
+  if (!net->config.whole && below(net, 8) == 0) {
+    len = 0; /* the packet was full */
+  } else {
+    launch(c, chunk, len);
+    net->bytes += len;
+  }
+  c->link->up->sent(c->user, HS2NI_DATAGRAM, len, false);
+  return true;
+}
+
 static bool do_pull(struct conn *c) {
   struct memnet *net = c->link->net;
   struct hs2ni_chunk chunk;
@@ -144,6 +185,9 @@ static bool do_pull(struct conn *c) {
   }
   if (c->state == DEAD) {
     return true;
+  }
+  if (chunk.stream == HS2NI_DATAGRAM) {
+    return pull_datagram(c, &chunk);
   }
   s = memlink_find_stream(c, chunk.stream);
   assert(s != NULL && !s->fin_sent && !s->reset && !s->blocked);
@@ -252,6 +296,27 @@ static bool do_deliver(struct conn *c) {
   return false;
 }
 
+static bool do_datagram(struct conn *c) {
+  struct memnet *net = c->link->net;
+  const struct conn *peer = c->peer;
+  size_t i;
+  bool twice;
+
+  if (c->datagrams_n == 0 || peer == NULL) {
+    return false;
+  }
+  i = (size_t)below(net, c->datagrams_n);
+  twice = below(net, 1000) < net->config.datagram_twice_permille;
+  peer->link->up->on_datagram(
+      peer->user,
+      (struct hs2n_span){c->datagrams[i].bytes, c->datagrams[i].len});
+  if (!twice) {
+    free(c->datagrams[i].bytes);
+    c->datagrams[i] = c->datagrams[--c->datagrams_n];
+  }
+  return true;
+}
+
 /* The pieces below offset go, after a look at whether they still are what
  * was offered. */
 static void drop_pieces(struct conn *c, struct stream *s, uint64_t offset) {
@@ -330,8 +395,9 @@ static bool do_credit(struct conn *c) {
 
 static bool act(struct conn *c) {
   static bool (*const acts[])(struct conn *) = {do_pull, do_deliver, do_ack,
-                                                do_credit};
-  const size_t start = (size_t)below(c->link->net, 4);
+                                                do_credit, do_datagram};
+  const size_t n = c->datagrams_n > 0 ? 5 : 4;
+  const size_t start = (size_t)below(c->link->net, n);
 
   if (c->state == DEAD) {
     return false;
@@ -348,8 +414,8 @@ static bool act(struct conn *c) {
   if (c->state == DIALLING) {
     return do_handshake(c);
   }
-  for (size_t i = 0; i < 4; i++) {
-    if (acts[(start + i) % 4](c)) {
+  for (size_t i = 0; i < n; i++) {
+    if (acts[(start + i) % n](c)) {
       return true;
     }
   }

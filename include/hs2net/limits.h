@@ -59,7 +59,11 @@ extern "C" {
   /* the node */                                                               \
   X(uint32_t, posts_max, 1024, 1, 1u << 20, "calls queued by hs2n_post")       \
   X(uint64_t, memory_max_bytes, 0, 0, UINT64_MAX,                              \
-    "bytes, refuse to start above; 0: no such check")
+    "bytes, refuse to start above; 0: no such check")                          \
+  X(uint32_t, datagram_copy_permille, 1125, 100, 10000,                        \
+    "thousandths of the smoothed RTT that a message sent in a datagram waits " \
+    "for its acknowledgement before a copy goes on a stream")                  \
+  X(uint32_t, datagram_copy_min_ms, 2, 0, 10000, "ms, the least such wait")
 
 struct hs2n_limits {
   size_t struct_size;

@@ -6,6 +6,7 @@
 #include <hs2net/error.h>
 #include <hs2net/mem.h>
 #include <hs2net/types.h>
+#include <stdbool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -152,6 +153,14 @@ enum hs2n_msg_flag {
    * that peer, as CANCELLED, wherever it waits.  It counts as queued now, so
    * it is behind what was sent meanwhile. */
   HS2N_MSG_SUPERSEDE = 1u << 3,
+  /* May go in a datagram, for short messages that are worth little late, such
+   * as votes: a lost packet holds none of the others up.  When no ack comes in
+   * time (limits.datagram_copy_permille) a copy follows on the lane's stream,
+   * of which at most one is delivered.  No order is promised: neither among
+   * these messages, nor between them and the others of their lane.  A message
+   * that is too long for a datagram, or for a peer that is not connected when
+   * it is sent, goes on the stream like any other. */
+  HS2N_MSG_DATAGRAM_OK = 1u << 4,
   /* This one is not compressed, though its type may be. */
   HS2N_MSG_SECRET = 1u << 5,
   /* With HS2N_MSG_QUORUM: once it is reached, the message ends for the other
@@ -220,8 +229,9 @@ enum hs2n_verdict {
 /* Identifies a received message for hs2n_judge. */
 struct hs2n_msg_id {
   uint64_t incarnation; /* of the sender */
-  uint64_t seq;         /* per lane, from 1 */
+  uint64_t seq;         /* per lane and `unordered`, from 1 */
   uint8_t lane;
+  bool unordered; /* it may have come in a datagram, see HS2N_MSG_DATAGRAM_OK */
 };
 
 /**

@@ -419,7 +419,9 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(messages_stale, "messages of ended views dropped before on_message")      \
   X(bodies_compressed, "bodies compressed, once per send")                    \
   X(bodies_incompressible, "bodies of such types that did not save a tenth")  \
-  X(bodies_malformed, "bodies of peers that did not inflate as declared")
+  X(bodies_malformed, "bodies of peers that did not inflate as declared")     \
+  X(messages_datagram, "messages sent in datagrams")                          \
+  X(messages_copied, "of these, written on a stream too: no ack in time")
 
 struct hs2n_stats {
   size_t struct_size;

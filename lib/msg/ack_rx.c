@@ -13,6 +13,9 @@ static bool in_bitmap(struct hs2n_span bitmap, uint64_t index) {
 static bool ack(struct hs2ni_tx_lane *lane, const struct hs2ni_record *r) {
   struct hs2ni_list_node *n = lane->msgs.head;
 
+  if (r->unordered) {
+    return hs2ni_tx_loose_ack(lane, r);
+  }
   if (r->seq >= lane->next_seq) {
     return false; /* never given */
   }
@@ -34,6 +37,9 @@ static bool ack(struct hs2ni_tx_lane *lane, const struct hs2ni_record *r) {
 static bool nack(struct hs2ni_tx_lane *lane, const struct hs2ni_record *r) {
   struct hs2ni_list_node *n = lane->msgs.head;
 
+  if (r->unordered) {
+    return hs2ni_tx_loose_nack(lane, r);
+  }
   if (r->code == HS2N_REASON_APP_BUSY) {
     return hs2ni_tx_lane_busy(lane, r->seq);
   }

@@ -35,6 +35,7 @@ static void make_nacks(struct hs2ni_chan *chan) {
     put_record(&chan->ack_tx, &(struct hs2ni_record){
                                   .kind = HS2NI_RECORD_NACK,
                                   .lane = m->lane->lane,
+                                  .unordered = m->loose,
                                   .seq = m->seq,
                                   .code = m->code,
                               });
@@ -43,19 +44,46 @@ static void make_nacks(struct hs2ni_chan *chan) {
   }
 }
 
-static void make_ack(struct hs2ni_chan *chan, struct hs2ni_rx_lane *lane) {
+/* What is short of 2^64 by less than a byte of the bitmap is not said: an ack
+ * names numbers only. */
+static void put_ack(struct hs2ni_rx_lane *lane, bool unordered, uint64_t floor,
+                    struct hs2n_span bitmap) {
+  const uint64_t room = (UINT64_MAX - floor) / 8;
+
+  if (bitmap.len > room) {
+    bitmap.len = (size_t)room;
+  }
+  while (bitmap.len > 0 && bitmap.data[bitmap.len - 1] == 0) {
+    bitmap.len--;
+  }
+  put_record(&lane->chan->ack_tx, &(struct hs2ni_record){
+                                      .kind = HS2NI_RECORD_ACK,
+                                      .lane = lane->lane,
+                                      .unordered = unordered,
+                                      .seq = floor,
+                                      .bitmap = bitmap,
+                                  });
+}
+
+static void make_ack(struct hs2ni_rx_lane *lane) {
   uint8_t bitmap[HS2NI_DEDUP_WINDOW / 8];
   const size_t len = hs2ni_dedup_bitmap(&lane->dedup, bitmap);
 
   static_assert(HS2NI_DEDUP_WINDOW / 8 <= HS2NI_ACK_BITMAP_MAX,
                 "one record carries the whole window");
-  put_record(&chan->ack_tx, &(struct hs2ni_record){
-                                .kind = HS2NI_RECORD_ACK,
-                                .lane = lane->lane,
-                                .seq = lane->dedup.floor,
-                                .bitmap = {bitmap, len},
-                            });
+  put_ack(lane, false, lane->dedup.floor, (struct hs2n_span){bitmap, len});
   lane->ack_due = false;
+}
+
+static void make_loose_ack(struct hs2ni_rx_lane *lane) {
+  uint8_t bitmap[HS2NI_LOOSE_WINDOW / 8];
+  const size_t len = hs2ni_loose_window_bitmap(&lane->loose.window, bitmap);
+
+  static_assert(HS2NI_LOOSE_WINDOW / 8 <= HS2NI_ACK_BITMAP_MAX,
+                "one record carries the whole window");
+  put_ack(lane, true, lane->loose.window.floor,
+          (struct hs2n_span){bitmap, len});
+  lane->loose.ack_due = false;
 }
 
 static void make(struct hs2ni_chan *chan) {
@@ -65,7 +93,10 @@ static void make(struct hs2ni_chan *chan) {
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
     if (chan->rx.lanes[i].ack_due && has_room(&chan->ack_tx)) {
-      make_ack(chan, &chan->rx.lanes[i]);
+      make_ack(&chan->rx.lanes[i]);
+    }
+    if (chan->rx.lanes[i].loose.ack_due && has_room(&chan->ack_tx)) {
+      make_loose_ack(&chan->rx.lanes[i]);
     }
   }
 }
@@ -74,7 +105,7 @@ static bool has_news(const struct hs2ni_chan *chan) {
   bool due = chan->rx.nacks_pending.head != NULL;
 
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    due = due || chan->rx.lanes[i].ack_due;
+    due = due || chan->rx.lanes[i].ack_due || chan->rx.lanes[i].loose.ack_due;
   }
   return due;
 }
@@ -182,5 +213,6 @@ void hs2ni_ack_tx_attach(struct hs2ni_chan *chan) {
     struct hs2ni_rx_lane *lane = &chan->rx.lanes[i];
 
     lane->ack_due = lane->dedup.newest > 0;
+    lane->loose.ack_due = lane->loose.window.newest > 0;
   }
 }

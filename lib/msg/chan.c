@@ -15,7 +15,9 @@ static uint64_t next_rank(const struct hs2ni_chan *chan) {
     return HS2NI_RANK_FIRST;
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    const uint64_t rank = hs2ni_tx_lane_rank(&chan->tx[i]);
+    const uint64_t loose = hs2ni_tx_loose_rank(&chan->tx[i]);
+    const uint64_t lane = hs2ni_tx_lane_rank(&chan->tx[i]);
+    const uint64_t rank = loose < lane ? loose : lane;
 
     if (rank != HS2NI_RANK_NONE) {
       return rank;
@@ -58,15 +60,23 @@ int hs2ni_chan_new(struct hs2ni_chan **out, struct hs2ni_msgs *msgs,
   return HS2N_OK;
 }
 
+static void end_list(const struct hs2ni_list *msgs, enum hs2n_outcome outcome) {
+  while (msgs->head != NULL) {
+    hs2ni_tx_failed(HS2NI_CONTAINER(msgs->head, struct hs2ni_tx_msg, node),
+                    outcome, HS2N_REASON_NONE);
+  }
+}
+
 static void end_all(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    struct hs2ni_list *msgs = &chan->tx[i].msgs;
-
-    while (msgs->head != NULL) {
-      hs2ni_tx_failed(HS2NI_CONTAINER(msgs->head, struct hs2ni_tx_msg, node),
-                      outcome, HS2N_REASON_NONE);
-    }
+    end_list(&chan->tx[i].msgs, outcome);
+    end_list(&chan->tx[i].loose.fresh, outcome);
+    end_list(&chan->tx[i].loose.out, outcome);
   }
+}
+
+static size_t queued_msgs(const struct hs2ni_tx_lane *lane) {
+  return lane->msgs.count + lane->loose.fresh.count + lane->loose.out.count;
 }
 
 /* Forgets all that came from the peer's process. */
@@ -118,6 +128,9 @@ void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
     }
   }
   chan->conn = conn;
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    hs2ni_tx_loose_attach(&chan->tx[i]);
+  }
   hs2ni_ack_tx_attach(chan);
   hs2ni_chan_want(chan);
 }
@@ -151,6 +164,12 @@ enum hs2n_reason hs2ni_chan_data(struct hs2ni_chan *chan, uint64_t stream,
                                  struct hs2n_span bytes, bool fin) {
   assert(chan->conn != NULL);
   return hs2ni_rx_data(chan, stream, bytes, fin);
+}
+
+enum hs2n_reason hs2ni_chan_datagram(struct hs2ni_chan *chan,
+                                     struct hs2n_span bytes) {
+  assert(chan->conn != NULL);
+  return hs2ni_rx_datagram(chan, bytes);
 }
 
 enum hs2n_reason hs2ni_chan_reset(struct hs2ni_chan *chan, uint64_t stream,
@@ -238,7 +257,9 @@ void hs2ni_chan_blocked(struct hs2ni_chan *chan, uint64_t stream) {
   struct hs2ni_tx_lane *lane = find_lane(chan, stream);
   struct hs2ni_tx_body *body;
 
-  if (is_acks(chan, stream)) {
+  if (stream == HS2NI_DATAGRAM) {
+    hs2ni_tx_loose_blocked(chan->datagram_of);
+  } else if (is_acks(chan, stream)) {
     chan->ack_tx.blocked = true;
   } else if (lane != NULL) {
     lane->blocked = true;
@@ -255,6 +276,10 @@ bool hs2ni_chan_next(struct hs2ni_chan *chan, struct hs2ni_chunk *out) {
     return true;
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
+    if (hs2ni_tx_loose_next(&chan->tx[i], out)) {
+      chan->datagram_of = &chan->tx[i];
+      return true;
+    }
     if (hs2ni_tx_lane_next(&chan->tx[i], out)) {
       return true;
     }
@@ -267,7 +292,9 @@ void hs2ni_chan_sent(struct hs2ni_chan *chan, uint64_t stream, size_t len,
   struct hs2ni_tx_lane *lane = find_lane(chan, stream);
   struct hs2ni_tx_body *body;
 
-  if (is_acks(chan, stream)) {
+  if (stream == HS2NI_DATAGRAM) {
+    hs2ni_tx_loose_sent(chan->datagram_of, len > 0);
+  } else if (is_acks(chan, stream)) {
     hs2ni_ack_tx_sent(chan, len);
   } else if (lane != NULL) {
     hs2ni_tx_lane_sent(lane, len);
@@ -278,7 +305,7 @@ void hs2ni_chan_sent(struct hs2ni_chan *chan, uint64_t stream, size_t len,
 
 bool hs2ni_chan_idle(const struct hs2ni_chan *chan) {
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    if (chan->tx[i].msgs.count > 0) {
+    if (queued_msgs(&chan->tx[i]) > 0) {
       return false;
     }
   }
@@ -293,6 +320,6 @@ void hs2ni_chan_stats(const struct hs2ni_chan *chan,
       .rx_held_bytes = hs2ni_rx_held_bytes(chan),
   };
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    out->queued_msgs[i] = (uint32_t)chan->tx[i].msgs.count;
+    out->queued_msgs[i] = (uint32_t)queued_msgs(&chan->tx[i]);
   }
 }

@@ -3,10 +3,13 @@
 
 #include <assert.h>
 
+/* What has no order comes first: nothing holds it up. */
 static struct hs2ni_rx_msg *first_ready(const struct hs2ni_rx_lane *lane) {
-  return lane->ready.head == NULL
-             ? NULL
-             : HS2NI_CONTAINER(lane->ready.head, struct hs2ni_rx_msg, node);
+  struct hs2ni_list_node *n = lane->loose.ready.head != NULL
+                                  ? lane->loose.ready.head
+                                  : lane->ready.head;
+
+  return n == NULL ? NULL : HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
 }
 
 static bool can_fetch(const struct hs2ni_rx_lane *lane) {
@@ -14,7 +17,7 @@ static bool can_fetch(const struct hs2ni_rx_lane *lane) {
   const struct hs2ni_rx_msg *m = first_ready(lane);
 
   return m != NULL && m->pair == NULL && hs2ni_rx_may_inflate(m) &&
-         hs2ni_dedup_room(&lane->dedup, m->seq) &&
+         (m->loose || hs2ni_dedup_room(&lane->dedup, m->seq)) &&
          lane->later.count < hs2ni_chan_env(lane->chan)->limits.rx_later_max &&
          rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX &&
          !hs2ni_rx_holds_too_many(lane->chan);
@@ -45,8 +48,13 @@ void hs2ni_rx_nack(struct hs2ni_rx_msg *m, enum hs2n_reason code) {
 static void judged(struct hs2ni_rx_msg *m) {
   struct hs2ni_rx_lane *lane = m->lane;
 
-  hs2ni_dedup_judge(&lane->dedup, m->seq);
-  lane->ack_due = true;
+  if (m->loose) {
+    hs2ni_loose_window_judge(&lane->loose.window, m->seq);
+    lane->loose.ack_due = true;
+  } else {
+    hs2ni_dedup_judge(&lane->dedup, m->seq);
+    lane->ack_due = true;
+  }
   hs2ni_chan_want(lane->chan);
 }
 
@@ -56,8 +64,12 @@ static struct hs2ni_rx_msg *take(struct hs2ni_rx_lane *lane) {
   struct hs2ni_list *fetch = &lane->chan->msgs->fetch[lane->lane];
   struct hs2ni_rx_msg *m = first_ready(lane);
 
-  hs2ni_list_remove(&lane->ready, &m->node);
-  hs2ni_dedup_take(&lane->dedup, m->seq);
+  if (m->loose) {
+    hs2ni_list_remove(&lane->loose.ready, &m->node);
+  } else {
+    hs2ni_list_remove(&lane->ready, &m->node);
+    hs2ni_dedup_take(&lane->dedup, m->seq);
+  }
   hs2ni_list_remove(fetch, &lane->fetch_node);
   lane->fetchable = false;
   hs2ni_rx_lane_update(lane);
@@ -90,11 +102,17 @@ void hs2ni_deliver_return(struct hs2ni_msgs *msgs) {
   hs2ni_buf_unref(lent);
 }
 
-/* Refuses m and what follows it in the lane, until it comes again. */
+/* Refuses m and what follows it in the lane, until it comes again; m alone when
+ * it has no order. */
 static void busy(struct hs2ni_rx_msg *m) {
   struct hs2ni_rx_lane *lane = m->lane;
   const uint64_t seq = m->seq;
 
+  if (m->loose) {
+    hs2ni_loose_window_untake(&lane->loose.window, seq);
+    hs2ni_rx_nack(m, HS2N_REASON_APP_BUSY);
+    return;
+  }
   hs2ni_dedup_untake(&lane->dedup, seq);
   hs2ni_rx_lane_refuse(lane, seq);
   if (lane->last_seq >= seq) {
@@ -142,7 +160,8 @@ static void deliver(struct hs2ni_msgs *msgs, struct hs2ni_rx_msg *m,
       .peer = m->lane->chan->peer,
       .id = {.incarnation = m->lane->chan->incarnation,
              .seq = m->seq,
-             .lane = m->lane->lane},
+             .lane = m->lane->lane,
+             .unordered = m->loose},
       .msg = {.type = m->type,
               .flags = m->view_bound ? HS2N_MSG_VIEW_BOUND : 0,
               .view = m->view,
@@ -215,7 +234,7 @@ static struct hs2ni_rx_msg *take_later(struct hs2ni_chan *chan,
   for (struct hs2ni_list_node *n = lane->later.head; n != NULL; n = n->next) {
     struct hs2ni_rx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
 
-    if (m->seq == id.seq) {
+    if (m->seq == id.seq && m->loose == id.unordered) {
       hs2ni_list_remove(&lane->later, n);
       return m;
     }
@@ -228,7 +247,7 @@ static bool is_fetched(const struct hs2ni_msgs *msgs,
   const struct hs2ni_rx_msg *m = msgs->fetched;
 
   return m != NULL && m->lane->chan == chan && m->lane->lane == id.lane &&
-         m->seq == id.seq;
+         m->seq == id.seq && m->loose == id.unordered;
 }
 
 int hs2ni_msgs_verdict(struct hs2ni_msgs *msgs, struct hs2ni_chan *chan,

@@ -43,7 +43,8 @@ static uint64_t bodies(const struct hs2n_limits *limits,
      * reading are whole now, and others have been begun since. */
     sum += 2 * (a + rounding(a, HS2NI_LANE_BODIES_MAX + 1));
   }
-  kept += limits->rx_window_bytes; /* taken, credit withheld */
+  kept += limits->rx_window_bytes;  /* taken, credit withheld */
+  kept += HS2NI_DATAGRAM_BYTES_MAX; /* no credit holds that one back */
   return sum + 2 * kept + 2 * n * hs2ni_buf_overhead() +
          n * HS2NI_POOL_BLOCK_MIN;
 }
@@ -74,7 +75,7 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
          forms(limits, types, types_n) +
          hs2ni_rx_inflated_max(limits, types, types_n) +
          HS2N_LANES * (blocks(msgs, sizeof(struct hs2ni_tx_msg)) +
-                       blocks(2 * msgs + large, sizeof(struct hs2ni_frame)) +
+                       blocks(3 * msgs + large, sizeof(struct hs2ni_frame)) +
                        blocks(large, sizeof(struct hs2ni_tx_body)) +
                        blocks(large, sizeof(struct hs2ni_rx_pair))) +
          blocks(rx_msgs, sizeof(struct hs2ni_rx_msg)) +
@@ -85,7 +86,7 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
 uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n) {
   const uint64_t timers =
-      limits->tags_max + (uint64_t)limits->peers_max * HS2N_LANES;
+      limits->tags_max + 2 * (uint64_t)limits->peers_max * HS2N_LANES;
 
   return sizeof(struct hs2ni_msgs) + sizeof(struct hs2ni_store) +
          timers * sizeof(struct hs2ni_timer *) +

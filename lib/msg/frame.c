@@ -23,6 +23,9 @@ static bool is_large(const struct hs2ni_tx_msg *m) {
 static uint64_t number_of(const struct hs2ni_tx_msg *m) {
   const struct hs2ni_tx_lane *lane = m->lane;
 
+  if (m->loose.is) {
+    return m->seq != 0 ? m->seq : lane->loose.next_seq;
+  }
   if (lane->resume_seq != 0) {
     assert(m->seq == 0 || m->seq >= lane->resume_seq);
     return lane->resume_seq;
@@ -31,9 +34,11 @@ static uint64_t number_of(const struct hs2ni_tx_msg *m) {
 }
 
 static void number(struct hs2ni_tx_msg *m) {
+  uint64_t *next = m->loose.is ? &m->lane->loose.next_seq : &m->lane->next_seq;
+
   m->seq = number_of(m);
-  if (m->seq == m->lane->next_seq) {
-    m->lane->next_seq++;
+  if (m->seq == *next) {
+    (*next)++;
   }
 }
 
@@ -50,11 +55,15 @@ static bool has_body(const struct hs2ni_tx_lane *lane, uint64_t seq) {
 
 /* A frame outlives its message only until the transport acks it, but a peer
  * may delay that and ask for more copies by BUSY meanwhile. */
+bool hs2ni_frame_room(const struct hs2ni_tx_lane *lane) {
+  return lane->frames.count <
+         2 * (size_t)hs2ni_chan_env(lane->chan)->limits.tx_queue_msgs_max;
+}
+
 static bool may_add(const struct hs2ni_tx_msg *m) {
   const struct hs2ni_tx_lane *lane = m->lane;
 
-  return lane->frames.count <
-             2 * (size_t)hs2ni_chan_env(lane->chan)->limits.tx_queue_msgs_max &&
+  return hs2ni_frame_room(lane) &&
          (!is_large(m) || (hs2ni_tx_body_room(lane, wire_len(m)) &&
                            !has_body(lane, number_of(m))));
 }
@@ -70,7 +79,8 @@ static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
       .kind = large ? HS2NI_RECORD_LARGE : HS2NI_RECORD_MSG,
       .seq = m->seq,
       .type = m->type,
-      .flags = m->view_bound ? HS2NI_FLAG_VIEW_BOUND : 0,
+      .flags = (m->view_bound ? HS2NI_FLAG_VIEW_BOUND : 0u) |
+               (m->loose.is ? HS2NI_FLAG_UNORDERED : 0u),
       .view = m->view,
       .body_len = wire_len(m),
   };
@@ -108,8 +118,7 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
     hs2ni_tx_lane_retry(lane);
     return NULL;
   }
-  *f = (struct hs2ni_frame){
-      .lane = lane, .msg = m, .order = m->order, .in_lane = true};
+  *f = (struct hs2ni_frame){.lane = lane, .msg = m, .order = m->order};
   if (large) {
     f->large = hs2ni_tx_body_new(f);
     if (f->large == NULL) {
@@ -124,12 +133,22 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   } else {
     f->body_len = wire_len(m);
   }
+  m->frame = f;
+  if (!m->loose.is) {
+    hs2ni_frame_append(f);
+  }
+  return f;
+}
+
+void hs2ni_frame_append(struct hs2ni_frame *f) {
+  struct hs2ni_tx_lane *lane = f->lane;
+
+  assert(!f->in_lane);
   hs2ni_list_push_back(&lane->frames, &f->node);
+  f->in_lane = true;
   if (lane->unsent == NULL) {
     lane->unsent = f;
   }
-  m->frame = f;
-  return f;
 }
 
 size_t hs2ni_frame_len(const struct hs2ni_frame *f) {

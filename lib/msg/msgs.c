@@ -73,7 +73,7 @@ static int init(struct hs2ni_msgs *msgs) {
   hs2ni_pool_init(&msgs->store->pool, env, hs2ni_msgs_keep_bytes(&env->limits));
   err = hs2ni_timers_init(&msgs->timers, env,
                           env->limits.tags_max +
-                              env->limits.peers_max * HS2N_LANES);
+                              2 * env->limits.peers_max * HS2N_LANES);
   if (err == HS2N_OK && msgs->codecs != 0) {
     err = hs2ni_pack_new(&msgs->pack, env, msgs->codecs);
   }
@@ -131,7 +131,8 @@ static int check_flags(const struct hs2ni_target *targets, size_t n,
                        const struct hs2n_msg *msg, bool tagged) {
   const uint32_t completing = HS2N_MSG_ACK | HS2N_MSG_QUORUM;
   const uint32_t known = completing | HS2N_MSG_VIEW_BOUND | HS2N_MSG_SUPERSEDE |
-                         HS2N_MSG_QUORUM_ONLY | HS2N_MSG_SECRET;
+                         HS2N_MSG_QUORUM_ONLY | HS2N_MSG_SECRET |
+                         HS2N_MSG_DATAGRAM_OK;
 
   if (n == 0 || (msg->flags & ~known) != 0) {
     return HS2N_ERR_INVALID;
@@ -278,9 +279,8 @@ static struct hs2ni_tx_msg *after(const struct hs2ni_tx_msg *m) {
   return next;
 }
 
-static void end_stale(struct hs2ni_tx_lane *lane, uint64_t view) {
-  struct hs2ni_tx_msg *m =
-      lane->view_bound_n > 0 ? msg_of(lane->msgs.head) : NULL;
+static void end_stale(const struct hs2ni_list *msgs, uint64_t view) {
+  struct hs2ni_tx_msg *m = msg_of(msgs->head);
 
   while (m != NULL) {
     struct hs2ni_tx_msg *next = after(m);
@@ -305,7 +305,11 @@ int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs, uint64_t view) {
     struct hs2ni_chan *chan = HS2NI_CONTAINER(n, struct hs2ni_chan, node);
 
     for (size_t i = 0; i < HS2N_LANES; i++) {
-      end_stale(&chan->tx[i], view);
+      if (chan->tx[i].view_bound_n > 0) {
+        end_stale(&chan->tx[i].msgs, view);
+        end_stale(&chan->tx[i].loose.fresh, view);
+        end_stale(&chan->tx[i].loose.out, view);
+      }
       hs2ni_rx_lane_view(&chan->rx.lanes[i]);
     }
     hs2ni_chan_want(chan);

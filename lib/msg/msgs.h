@@ -11,6 +11,10 @@
  * it is queued leaves no hole.  Holes are allowed (a message may end between
  * two connections); numbers of a lane rise.
  *
+ * Messages that may go in datagrams (HS2N_MSG_DATAGRAM_OK, to a peer that reads
+ * them, and short enough) have numbers of their own in the lane, and no order:
+ * see tx_loose.h.
+ *
  * Order: a BUSY message, and everything behind it in its lane, is refused by
  * the receiver until it comes again, so FIFO survives (go back n).
  *
@@ -26,7 +30,7 @@
 #include <hs2net/msg.h>
 
 /* What this layer can always read (HS2NI_CAP_*). */
-#define HS2NI_MSGS_CAPABILITIES 0u
+#define HS2NI_MSGS_CAPABILITIES HS2NI_CAP_DATAGRAM
 
 struct hs2ni_msgs;
 struct hs2ni_chan;
@@ -72,6 +76,8 @@ void hs2ni_chan_detach(struct hs2ni_chan *chan);
  * be closed with it (and the channel to be detached). */
 enum hs2n_reason hs2ni_chan_data(struct hs2ni_chan *chan, uint64_t stream,
                                  struct hs2n_span bytes, bool fin);
+enum hs2n_reason hs2ni_chan_datagram(struct hs2ni_chan *chan,
+                                     struct hs2n_span bytes);
 enum hs2n_reason hs2ni_chan_reset(struct hs2ni_chan *chan, uint64_t stream,
                                   uint64_t code);
 enum hs2n_reason hs2ni_chan_stopped(struct hs2ni_chan *chan, uint64_t stream,

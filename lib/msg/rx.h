@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "msg/dedup.h"
+#include "msg/loose_window.h"
 #include "msg/tx.h"
 #include "wire/record.h"
 
@@ -30,6 +31,18 @@ struct hs2ni_msgs;
 /* A body inside a record is no longer than a sender may be told to send it so
  * (limits.large_body_bytes). */
 #define HS2NI_INLINE_BODY_MAX (1u << 20)
+
+/* A datagram: what UDP carries at most. */
+#define HS2NI_DATAGRAM_BYTES_MAX 65535u
+
+/* What becomes of a message whose record has come. */
+enum hs2ni_fate {
+  HS2NI_TAKE,
+  HS2NI_SKIP,   /* not wanted; its body's bytes are passed over */
+  HS2NI_BREACH, /* the peer broke the rules */
+  HS2NI_FAIL,   /* out of memory */
+  HS2NI_CROWD,  /* too many refusals wait */
+};
 
 /* Bytes of a stream that were taken and whose credit was not returned. */
 struct hs2ni_held {
@@ -51,6 +64,7 @@ struct hs2ni_rx_msg {
   uint8_t type;
   uint8_t codec; /* enum hs2n_compression; NONE once it is inflated */
   bool view_bound;
+  bool loose; /* it has no order, and a number of its own kind */
 };
 
 /* A large record and its body stream; at least one of them has come. */
@@ -85,12 +99,20 @@ struct hs2ni_stash {
   uint8_t bytes[HS2NI_RECORD_MAX];
 };
 
+/* Messages of a lane that have no order: each is ready when it has come. */
+struct hs2ni_rx_loose {
+  struct hs2ni_loose_window window; /* ready or given to the application */
+  struct hs2ni_list ready;
+  bool ack_due;
+};
+
 struct hs2ni_rx_lane {
   struct hs2ni_chan *chan;
   uint8_t lane;
   struct hs2ni_list ready; /* in order */
   struct hs2ni_list later; /* given to the application, not judged */
   struct hs2ni_dedup dedup;
+  struct hs2ni_rx_loose loose;
   uint64_t high; /* highest seq in ready, or ever taken */
   bool ack_due;
   bool fetchable; /* in msgs.fetch[lane] */
@@ -166,7 +188,37 @@ bool hs2ni_rx_stale(const struct hs2ni_rx_msg *m);
 void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane);
 /* Drops the ready messages from seq on, and what is being assembled. */
 void hs2ni_rx_lane_refuse(struct hs2ni_rx_lane *lane, uint64_t seq);
+/* NULL: out of memory. */
+struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
+                                      const struct hs2ni_record *r);
 void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m);
+/* m has come whole, or up to a body with a stream of its own. */
+void hs2ni_rx_ready(struct hs2ni_rx_msg *m);
+/* Whether a msg or large record has only flags that this side said it can
+ * read, and a body that may stand in it. */
+bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
+                       const struct hs2ni_record *r);
+/* Why nobody here takes such a message, or HS2N_REASON_NONE. */
+enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
+                                      const struct hs2ni_record *r);
+/* Whether more messages are ready than a peer with our limits would ever have
+ * open. */
+bool hs2ni_rx_crowded(const struct hs2ni_rx_lane *lane);
+/* Queues a refusal: SKIP, FAIL or CROWD. */
+enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
+                                const struct hs2ni_record *r,
+                                enum hs2n_reason code);
+
+/* ---- rx_loose.c: messages without order ---------------------------------- */
+
+enum hs2n_reason hs2ni_rx_datagram(struct hs2ni_chan *chan,
+                                   struct hs2n_span bytes);
+enum hs2ni_fate hs2ni_rx_loose_fate(struct hs2ni_rx_lane *lane,
+                                    const struct hs2ni_record *r);
+/* Takes m, which is whole. */
+void hs2ni_rx_loose_ready(struct hs2ni_rx_msg *m);
+/* Forgets the peer's process. */
+void hs2ni_rx_loose_void(struct hs2ni_rx_lane *lane);
 
 /* ---- rx_body.c ----------------------------------------------------------- */
 
@@ -236,6 +288,8 @@ void hs2ni_rx_held_end(struct hs2ni_chan *chan, uint64_t stream,
 void hs2ni_rx_credit_flush(struct hs2ni_chan *chan);
 /* Whole bodies, ready or held by the application. */
 uint64_t hs2ni_rx_held_bytes(const struct hs2ni_chan *chan);
+/* Whether they are more than rx_held_bytes. */
+bool hs2ni_rx_holds_too_much(const struct hs2ni_chan *chan);
 /* Whether the application holds so many bodies, however small, that it gets
  * no more of this peer before it lets go of some. */
 bool hs2ni_rx_holds_too_many(const struct hs2ni_chan *chan);

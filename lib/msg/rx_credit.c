@@ -146,7 +146,7 @@ uint64_t hs2ni_rx_held_bytes(const struct hs2ni_chan *chan) {
          ledger->inflated->held_bytes;
 }
 
-static bool holds_too_much(const struct hs2ni_chan *chan) {
+bool hs2ni_rx_holds_too_much(const struct hs2ni_chan *chan) {
   return hs2ni_rx_held_bytes(chan) > hs2ni_chan_env(chan)->limits.rx_held_bytes;
 }
 
@@ -158,7 +158,7 @@ void hs2ni_rx_credit(struct hs2ni_chan *chan, uint64_t stream, size_t len) {
 
 void hs2ni_rx_credit_body(struct hs2ni_chan *chan, uint64_t stream,
                           struct hs2ni_held *held, size_t len) {
-  if (!holds_too_much(chan)) {
+  if (!hs2ni_rx_holds_too_much(chan)) {
     hs2ni_rx_credit(chan, stream, len);
     return;
   }
@@ -187,7 +187,7 @@ static void flush(struct hs2ni_chan *chan, uint64_t stream,
 }
 
 void hs2ni_rx_credit_flush(struct hs2ni_chan *chan) {
-  if (!chan->rx.withholding || holds_too_much(chan)) {
+  if (!chan->rx.withholding || hs2ni_rx_holds_too_much(chan)) {
     return;
   }
   chan->rx.withholding = false;

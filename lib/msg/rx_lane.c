@@ -18,17 +18,8 @@ static struct hs2ni_rx_msg *msg_of(struct hs2ni_list_node *n) {
   return HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
 }
 
-/* What becomes of a message whose record has come. */
-enum fate {
-  TAKE,
-  SKIP,   /* not wanted; its body's bytes are passed over */
-  BREACH, /* the peer broke the rules */
-  FAIL,   /* out of memory */
-  CROWD,  /* too many refusals wait */
-};
-
-static struct hs2ni_rx_msg *msg_new(struct hs2ni_rx_lane *lane,
-                                    const struct hs2ni_record *r) {
+struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
+                                      const struct hs2ni_record *r) {
   struct hs2ni_rx_msg *m =
       hs2ni_pool_take(hs2ni_chan_pool(lane->chan), sizeof(*m));
 
@@ -42,13 +33,15 @@ static struct hs2ni_rx_msg *msg_new(struct hs2ni_rx_lane *lane,
         .codec = (uint8_t)r->codec,
         .type = r->type,
         .view_bound = (r->flags & HS2NI_FLAG_VIEW_BOUND) != 0,
+        .loose = (r->flags & HS2NI_FLAG_UNORDERED) != 0,
     };
   }
   return m;
 }
 
-static enum fate refuse(struct hs2ni_rx_lane *lane,
-                        const struct hs2ni_record *r, enum hs2n_reason code) {
+enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
+                                const struct hs2ni_record *r,
+                                enum hs2n_reason code) {
   const struct hs2ni_rx *rx = &lane->chan->rx;
   struct hs2ni_rx_msg *m;
 
@@ -56,18 +49,18 @@ static enum fate refuse(struct hs2ni_rx_lane *lane,
    * that knows our types never gets here. */
   if (rx->nacks_pending.count + rx->nacks_sent.count >=
       2 * (size_t)HS2NI_NACKS_MAX) {
-    return CROWD;
+    return HS2NI_CROWD;
   }
-  m = msg_new(lane, r);
+  m = hs2ni_rx_msg_new(lane, r);
   if (m == NULL) {
-    return FAIL;
+    return HS2NI_FAIL;
   }
   hs2ni_rx_nack(m, code);
-  return SKIP;
+  return HS2NI_SKIP;
 }
 
-static enum hs2n_reason type_reason(const struct hs2ni_rx_lane *lane,
-                                    const struct hs2ni_record *r) {
+enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
+                                      const struct hs2ni_record *r) {
   const struct hs2ni_msg_type *type = &lane->chan->msgs->types[r->type];
 
   if (!type->declared || type->lane != lane->lane) {
@@ -81,29 +74,34 @@ static enum hs2n_reason type_reason(const struct hs2ni_rx_lane *lane,
              : HS2N_REASON_NONE;
 }
 
+bool hs2ni_rx_crowded(const struct hs2ni_rx_lane *lane) {
+  return lane->ready.count + lane->loose.ready.count >=
+         hs2ni_chan_env(lane->chan)->limits.tx_queue_msgs_max;
+}
+
 /* Checks the order of numbers: they rise, but for a step back after a BUSY,
  * to the very number from which on everything was refused.  A step to a
  * higher one answers an earlier BUSY, said when too many were ready. */
-static enum fate order(struct hs2ni_rx_lane *lane, uint64_t seq) {
+static enum hs2ni_fate order(struct hs2ni_rx_lane *lane, uint64_t seq) {
   if (seq > lane->last_seq) {
     lane->last_seq = seq;
-    return lane->refusing ? SKIP : TAKE;
+    return lane->refusing ? HS2NI_SKIP : HS2NI_TAKE;
   }
   if (!lane->refusing || seq < lane->refuse_from) {
-    return BREACH;
+    return HS2NI_BREACH;
   }
   lane->last_seq = seq;
   lane->refusing = seq != lane->refuse_from;
-  return lane->refusing ? SKIP : TAKE;
+  return lane->refusing ? HS2NI_SKIP : HS2NI_TAKE;
 }
 
-static enum fate fate_of(struct hs2ni_rx_lane *lane,
-                         const struct hs2ni_record *r) {
+static enum hs2ni_fate fate_of(struct hs2ni_rx_lane *lane,
+                               const struct hs2ni_record *r) {
   struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
-  const enum fate fate = order(lane, r->seq);
+  const enum hs2ni_fate fate = order(lane, r->seq);
   enum hs2n_reason reason;
 
-  if (fate != TAKE) {
+  if (fate != HS2NI_TAKE) {
     return fate;
   }
   if (r->seq <= lane->high) {
@@ -112,38 +110,44 @@ static enum fate fate_of(struct hs2ni_rx_lane *lane,
       lane->ack_due = true;
       hs2ni_chan_want(lane->chan);
     }
-    return SKIP;
+    return HS2NI_SKIP;
   }
-  reason = type_reason(lane, r);
+  reason = hs2ni_rx_type_reason(lane, r);
   if (reason != HS2N_REASON_NONE) {
     env->stats.messages_refused++;
-    return refuse(lane, r, reason);
+    return hs2ni_rx_refuse(lane, r, reason);
   }
-  if (lane->ready.count >= env->limits.tx_queue_msgs_max) {
+  if (hs2ni_rx_crowded(lane)) {
     /* More than a peer with our limits would ever have open. */
     lane->refusing = true;
     lane->refuse_from = r->seq;
-    return refuse(lane, r, HS2N_REASON_APP_BUSY);
+    return hs2ni_rx_refuse(lane, r, HS2N_REASON_APP_BUSY);
   }
-  return TAKE;
+  return HS2NI_TAKE;
 }
 
-static enum hs2n_reason fate_reason(enum fate fate) {
+static enum hs2n_reason fate_reason(enum hs2ni_fate fate) {
   switch (fate) {
-  case TAKE:
-  case SKIP:
+  case HS2NI_TAKE:
+  case HS2NI_SKIP:
     return HS2N_REASON_NONE;
-  case BREACH:
+  case HS2NI_BREACH:
     return HS2N_REASON_PROTOCOL;
-  case CROWD:
+  case HS2NI_CROWD:
     return HS2N_REASON_LIMIT;
-  case FAIL:
+  case HS2NI_FAIL:
     break;
   }
   return HS2N_REASON_INTERNAL;
 }
 
-static void make_ready(struct hs2ni_rx_lane *lane, struct hs2ni_rx_msg *m) {
+void hs2ni_rx_ready(struct hs2ni_rx_msg *m) {
+  struct hs2ni_rx_lane *lane = m->lane;
+
+  if (m->loose) {
+    hs2ni_rx_loose_ready(m);
+    return;
+  }
   lane->high = m->seq;
   hs2ni_list_push_back(&lane->ready, &m->node);
   hs2ni_rx_lane_update(lane);
@@ -151,11 +155,11 @@ static void make_ready(struct hs2ni_rx_lane *lane, struct hs2ni_rx_msg *m) {
 
 static enum hs2n_reason take_large(struct hs2ni_rx_lane *lane,
                                    const struct hs2ni_record *r,
-                                   enum fate fate) {
+                                   enum hs2ni_fate fate) {
   struct hs2ni_rx_msg *m = NULL;
   enum hs2n_reason reason;
 
-  if (fate == TAKE && (m = msg_new(lane, r)) == NULL) {
+  if (fate == HS2NI_TAKE && (m = hs2ni_rx_msg_new(lane, r)) == NULL) {
     return HS2N_REASON_INTERNAL;
   }
   reason = hs2ni_rx_large(lane, r, m);
@@ -166,7 +170,7 @@ static enum hs2n_reason take_large(struct hs2ni_rx_lane *lane,
     return reason;
   }
   if (m != NULL) {
-    make_ready(lane, m);
+    hs2ni_rx_ready(m);
   }
   hs2ni_rx_pair_settle(lane, r->seq);
   return HS2N_REASON_NONE;
@@ -174,19 +178,19 @@ static enum hs2n_reason take_large(struct hs2ni_rx_lane *lane,
 
 static enum hs2n_reason take_small(struct hs2ni_rx_lane *lane,
                                    const struct hs2ni_record *r,
-                                   enum fate fate) {
+                                   enum hs2ni_fate fate) {
   struct hs2ni_rx_msg *m;
 
-  if (fate == SKIP) {
+  if (fate == HS2NI_SKIP) {
     lane->skip = r->body_len;
     return HS2N_REASON_NONE;
   }
-  m = msg_new(lane, r);
+  m = hs2ni_rx_msg_new(lane, r);
   if (m == NULL) {
     return HS2N_REASON_INTERNAL;
   }
   if (r->body_len == 0) {
-    make_ready(lane, m);
+    hs2ni_rx_ready(m);
     return HS2N_REASON_NONE;
   }
   if (!hs2ni_rx_stale(m)) {
@@ -215,21 +219,31 @@ static uint32_t flags_known(const struct hs2ni_msgs *msgs) {
   if ((caps & HS2NI_CAP_SIGNED) != 0) {
     flags |= HS2NI_FLAG_SIGNED;
   }
+  if ((caps & HS2NI_CAP_DATAGRAM) != 0) {
+    flags |= HS2NI_FLAG_UNORDERED;
+  }
   return flags;
+}
+
+bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
+                       const struct hs2ni_record *r) {
+  return (r->kind == HS2NI_RECORD_MSG || r->kind == HS2NI_RECORD_LARGE) &&
+         (r->flags & ~flags_known(msgs)) == 0 &&
+         hs2ni_rx_packed_well(msgs, r) &&
+         (r->kind == HS2NI_RECORD_LARGE ||
+          r->body_len <= HS2NI_INLINE_BODY_MAX);
 }
 
 static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
                                     const struct hs2ni_record *r) {
-  const struct hs2ni_msgs *msgs = lane->chan->msgs;
-  enum fate fate;
+  enum hs2ni_fate fate;
 
-  if ((r->kind != HS2NI_RECORD_MSG && r->kind != HS2NI_RECORD_LARGE) ||
-      (r->flags & ~flags_known(msgs)) != 0 || !hs2ni_rx_packed_well(msgs, r) ||
-      (r->kind == HS2NI_RECORD_MSG && r->body_len > HS2NI_INLINE_BODY_MAX)) {
+  if (!hs2ni_rx_readable(lane->chan->msgs, r)) {
     return HS2N_REASON_PROTOCOL;
   }
-  fate = fate_of(lane, r);
-  if (fate != TAKE && fate != SKIP) {
+  fate = (r->flags & HS2NI_FLAG_UNORDERED) != 0 ? hs2ni_rx_loose_fate(lane, r)
+                                                : fate_of(lane, r);
+  if (fate != HS2NI_TAKE && fate != HS2NI_SKIP) {
     return fate_reason(fate);
   }
   return r->kind == HS2NI_RECORD_LARGE ? take_large(lane, r, fate)
@@ -251,7 +265,7 @@ static size_t fill(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
     if (wanted) {
       hs2ni_rx_buf_whole(lane->chan, m->body_len);
     }
-    make_ready(lane, m);
+    hs2ni_rx_ready(m);
   }
   if (wanted) {
     hs2ni_rx_credit_body(lane->chan, lane->stream, &lane->held, n);
@@ -332,10 +346,9 @@ bool hs2ni_rx_stale(const struct hs2ni_rx_msg *m) {
   return m->view_bound && m->view < m->lane->chan->msgs->view;
 }
 
-void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane) {
-  struct hs2ni_rx_msg *partial = lane->partial;
-
-  for (struct hs2ni_list_node *n = lane->ready.head; n != NULL; n = n->next) {
+/* Their bodies are of no use any more. */
+static void forget_stale(const struct hs2ni_list *msgs) {
+  for (struct hs2ni_list_node *n = msgs->head; n != NULL; n = n->next) {
     struct hs2ni_rx_msg *m = msg_of(n);
 
     if (hs2ni_rx_stale(m)) {
@@ -346,6 +359,13 @@ void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane) {
       m->body = NULL;
     }
   }
+}
+
+void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_rx_msg *partial = lane->partial;
+
+  forget_stale(&lane->ready);
+  forget_stale(&lane->loose.ready);
   if (partial != NULL && hs2ni_rx_stale(partial)) {
     hs2ni_rx_buf_drop(lane->chan, partial->body, partial->body_len);
     partial->body = NULL;
@@ -360,7 +380,7 @@ void hs2ni_rx_lane_refuse(struct hs2ni_rx_lane *lane, uint64_t seq) {
     n = n->next;
   }
   drop_ready(lane, n);
-  if (lane->partial != NULL) {
+  if (lane->partial != NULL && !lane->partial->loose) {
     lane->skip = lane->partial->body_len - lane->partial_filled;
     drop_partial(lane);
   }
@@ -396,6 +416,7 @@ void hs2ni_rx_lane_void(struct hs2ni_rx_lane *lane) {
   while ((n = hs2ni_list_pop_front(&lane->later)) != NULL) {
     hs2ni_rx_msg_free(msg_of(n));
   }
+  hs2ni_rx_loose_void(lane);
   lane->dedup = (struct hs2ni_dedup){0};
   lane->high = 0;
   lane->ack_due = false;

@@ -111,6 +111,8 @@ static enum hs2n_reason open_stream(struct hs2ni_chan *chan, uint64_t stream,
     return HS2N_REASON_NONE;
   case HS2NI_STREAM_BODY:
     return hs2ni_rx_body_open(chan, head, stream);
+  case HS2NI_STREAM_DATAGRAM:
+    break;
   }
   return HS2N_REASON_PROTOCOL;
 }

@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "base/timer.h"
 #include "link/link.h"
+#include "msg/tx_loose.h"
 #include "wire/record.h"
 
 #include <hs2net/msg.h>
@@ -42,7 +43,7 @@ struct hs2ni_form {
 };
 
 struct hs2ni_tx_msg {
-  struct hs2ni_list_node node;     /* in tx_lane.msgs, by rank */
+  struct hs2ni_list_node node;     /* in tx_lane.msgs, or a list of its loose */
   struct hs2ni_list_node key_node; /* in tx_lane.keyed, if supersede */
   struct hs2ni_tx_lane *lane;
   struct hs2ni_send *send; /* NULL: nobody waits for its end */
@@ -59,8 +60,10 @@ struct hs2ni_tx_msg {
   uint8_t type;
   bool view_bound;
   bool supersede;
+  bool datagram_ok;
   bool begun;  /* bytes of it are on this connection */
   bool resend; /* bytes of it were on an earlier one */
+  struct hs2ni_tx_loose_msg loose;
 };
 
 struct hs2ni_frame {
@@ -100,13 +103,14 @@ struct hs2ni_tx_body {
 struct hs2ni_tx_lane {
   struct hs2ni_chan *chan;
   uint8_t lane;
-  struct hs2ni_list msgs;    /* all, in order */
+  struct hs2ni_list msgs;    /* all that have an order, in order */
   struct hs2ni_list keyed;   /* those with a key, newest first */
   struct hs2ni_tx_msg *next; /* first to be written (again); NULL: none */
   uint64_t next_seq;         /* of a message that has none yet */
   uint32_t charged_msgs;     /* messages and frames that count */
   uint32_t view_bound_n;
   uint32_t dated_n; /* messages with a deadline */
+  struct hs2ni_tx_loose loose;
 
   /* of this connection */
   struct hs2ni_list frames;
@@ -159,6 +163,8 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
 void hs2ni_tx_discard(struct hs2ni_tx_msg *m);
 /* Ends what m supersedes and puts m at the end of its lane. */
 void hs2ni_tx_queue(struct hs2ni_tx_msg *m);
+/* Puts a message without number behind those that have an order. */
+void hs2ni_tx_append(struct hs2ni_tx_msg *m);
 /* Takes m out of its lane, out of what is not yet sent, and frees it.  Its
  * send is not told.  code tells the peer why a body stream is abandoned. */
 void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code);
@@ -186,6 +192,8 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq);
 /* Goes on after a pause: the peer is busy, or memory ran out and nothing else
  * is going to wake the lane. */
 void hs2ni_tx_lane_retry(struct hs2ni_tx_lane *lane);
+/* Whether m had no use any more, and was ended. */
+bool hs2ni_tx_lane_ended(struct hs2ni_tx_msg *m);
 /* Opens a stream for the lane: false when there is none now, and the lane goes
  * on when it can. */
 bool hs2ni_tx_lane_open(struct hs2ni_tx_lane *lane, uint64_t *out_stream);
@@ -194,9 +202,13 @@ void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane);
 
 /* ---- frame.c ------------------------------------------------------------ */
 
-/* A frame for m at the end of its lane's frames.  NULL: no memory, no stream
- * or no room for one more now. */
+/* A frame for m at the end of its lane's frames, or in none yet when m has no
+ * order.  NULL: no memory, no stream or no room for one more now. */
 struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m);
+/* Whether the lane may have one more frame. */
+bool hs2ni_frame_room(const struct hs2ni_tx_lane *lane);
+/* Puts a frame at the end of its lane's frames. */
+void hs2ni_frame_append(struct hs2ni_frame *f);
 size_t hs2ni_frame_len(const struct hs2ni_frame *f);
 /* Separates f from its message: f goes at once when nothing of it was sent,
  * else when the transport lets it.  with_charge: f takes the budget along. */

@@ -26,6 +26,7 @@ void hs2ni_tx_lane_init(struct hs2ni_tx_lane *lane, struct hs2ni_chan *chan,
       .pause = {.fire = on_pause_end},
   };
   lane->head_len = (uint8_t)hs2ni_head_encode(&head, lane->head);
+  hs2ni_tx_loose_init(lane);
 }
 
 static bool is_paused(const struct hs2ni_tx_lane *lane) {
@@ -69,8 +70,7 @@ static enum hs2n_reason peer_refuses(const struct hs2ni_tx_msg *m) {
                                       : HS2N_REASON_NONE;
 }
 
-/* Ends m when there is no use in writing it. */
-static bool ended_before_writing(struct hs2ni_tx_msg *m) {
+bool hs2ni_tx_lane_ended(struct hs2ni_tx_msg *m) {
   const enum hs2n_reason reason = peer_refuses(m);
 
   if (hs2ni_tx_expired(m)) {
@@ -98,7 +98,8 @@ static bool is_resuming(const struct hs2ni_tx_lane *lane) {
          last->msg->seq == lane->resume_seq;
 }
 
-/* A frame for the next message that is worth writing, or NULL. */
+/* A frame for the next message that is worth writing, or NULL.  Copies of
+ * messages that have no order have waited longest. */
 static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
   struct hs2ni_tx_msg *m;
   struct hs2ni_frame *f;
@@ -106,11 +107,15 @@ static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
   if (is_resuming(lane)) {
     return NULL;
   }
+  f = hs2ni_tx_loose_frame(lane);
+  if (f != NULL) {
+    return f;
+  }
   while ((m = lane->next) != NULL) {
     if (m->frame != NULL) {
       return NULL; /* its body's first stream has not ended yet */
     }
-    if (ended_before_writing(m)) {
+    if (hs2ni_tx_lane_ended(m)) {
       continue;
     }
     f = hs2ni_frame_new(m);
@@ -186,13 +191,17 @@ uint64_t hs2ni_tx_lane_rank(const struct hs2ni_tx_lane *lane) {
   if (lane->unsent != NULL) {
     return hs2ni_rank(lane->lane, lane->unsent->order);
   }
+  if (lane->loose.due.head != NULL) {
+    return hs2ni_tx_loose_due_rank(lane);
+  }
   return lane->next == NULL ? HS2NI_RANK_NONE
                             : hs2ni_rank(lane->lane, lane->next->order);
 }
 
 bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
-  if (is_paused(lane) || (lane->msgs.head == NULL && lane->unsent == NULL &&
-                          lane->writing == NULL)) {
+  if (is_paused(lane) ||
+      (lane->msgs.head == NULL && lane->loose.due.head == NULL &&
+       lane->unsent == NULL && lane->writing == NULL)) {
     return false;
   }
   if (lane->writing != NULL) {
@@ -203,10 +212,10 @@ bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
 
 static void begin(struct hs2ni_tx_lane *lane, struct hs2ni_tx_msg *m) {
   m->begun = true;
-  if (m->seq == lane->resume_seq) {
+  if (!m->loose.is && m->seq == lane->resume_seq) {
     lane->resume_seq = 0;
   }
-  if (m->seq > lane->sent_high) {
+  if (!m->loose.is && m->seq > lane->sent_high) {
     lane->sent_high = m->seq;
   }
   if (m->resend) {
@@ -293,6 +302,7 @@ void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane) {
     msg_of(n)->resend = msg_of(n)->resend || msg_of(n)->begun;
     msg_of(n)->begun = false;
   }
+  hs2ni_tx_loose_detach(lane);
   lane->next = msg_of(lane->msgs.head);
   lane->writing = NULL;
   lane->has_stream = false;

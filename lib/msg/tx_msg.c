@@ -44,8 +44,8 @@ static bool has_room(const struct hs2ni_chan *chan, uint8_t lane,
 
 /* Messages without a tag have no timer, so the expired ones among them are
  * looked for when their room is needed. */
-static void sweep(struct hs2ni_tx_lane *lane) {
-  struct hs2ni_list_node *n = lane->dated_n > 0 ? lane->msgs.head : NULL;
+static void sweep(const struct hs2ni_list *msgs) {
+  struct hs2ni_list_node *n = msgs->head;
 
   while (n != NULL) {
     struct hs2ni_tx_msg *m = HS2NI_CONTAINER(n, struct hs2ni_tx_msg, node);
@@ -65,7 +65,11 @@ bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
     return true;
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    sweep(&chan->tx[i]);
+    if (chan->tx[i].dated_n > 0) {
+      sweep(&chan->tx[i].msgs);
+      sweep(&chan->tx[i].loose.fresh);
+      sweep(&chan->tx[i].loose.out);
+    }
   }
   if (has_room(chan, lane, msg)) {
     return true;
@@ -95,6 +99,7 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
       .type = msg->type,
       .view_bound = (msg->flags & HS2N_MSG_VIEW_BOUND) != 0,
       .supersede = (msg->flags & HS2N_MSG_SUPERSEDE) != 0,
+      .datagram_ok = (msg->flags & HS2N_MSG_DATAGRAM_OK) != 0,
       .key = msg->key,
   };
   if (msg->body != NULL && hs2n_buf_span(msg->body).len > 0) {
@@ -121,6 +126,15 @@ static void supersede(struct hs2ni_tx_msg *m) {
   hs2ni_list_push_front(&m->lane->keyed, &m->key_node);
 }
 
+void hs2ni_tx_append(struct hs2ni_tx_msg *m) {
+  struct hs2ni_tx_lane *lane = m->lane;
+
+  hs2ni_list_push_back(&lane->msgs, &m->node);
+  if (lane->next == NULL) {
+    lane->next = m;
+  }
+}
+
 void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
   struct hs2ni_tx_lane *lane = m->lane;
   struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
@@ -129,9 +143,10 @@ void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
     supersede(m);
   }
   m->order = ++lane->chan->msgs->order;
-  hs2ni_list_push_back(&lane->msgs, &m->node);
-  if (lane->next == NULL) {
-    lane->next = m;
+  if (m->datagram_ok && hs2ni_tx_loose_fits(m)) {
+    hs2ni_tx_loose_queue(m);
+  } else {
+    hs2ni_tx_append(m);
   }
   lane->charged_msgs++;
   lane->chan->charged_bytes += m->body_len;
@@ -159,7 +174,11 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
                      ? NULL
                      : HS2NI_CONTAINER(m->node.next, struct hs2ni_tx_msg, node);
   }
-  hs2ni_list_remove(&lane->msgs, &m->node);
+  if (m->loose.is) {
+    hs2ni_tx_loose_remove(m);
+  } else {
+    hs2ni_list_remove(&lane->msgs, &m->node);
+  }
   if (m->supersede) {
     hs2ni_list_remove(&lane->keyed, &m->key_node);
   }

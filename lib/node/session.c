@@ -308,10 +308,18 @@ static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
   }
 }
 
-/* Nothing of this version is sent so; it may be lost anyway. */
+/* Before the peer's hello it is dropped: it may be lost anyway. */
 static void on_datagram(void *user, struct hs2n_span bytes) {
-  (void)user;
-  (void)bytes;
+  struct hs2ni_session *s = user;
+
+  s->peer->last_heard = env_of(s)->now;
+  if (!s->rx_there) {
+    return;
+  }
+  s->tx_there = true; /* the peer sends it only after our hello */
+  if (try_ready(s)) {
+    obey(s, hs2ni_chan_datagram(s->chan, bytes));
+  }
 }
 
 static void on_reset(void *user, uint64_t stream, uint64_t code) {

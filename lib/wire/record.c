@@ -50,6 +50,8 @@ static size_t head_elements(enum hs2ni_stream_kind kind) {
     return 1;
   case HS2NI_STREAM_LANE:
     return 2;
+  case HS2NI_STREAM_DATAGRAM:
+    return 3;
   case HS2NI_STREAM_BODY:
     return 4;
   }
@@ -66,6 +68,9 @@ static enum hs2ni_stream_kind read_head_kind(struct hs2ni_cbor_reader *r,
   case 2:
     return (enum hs2ni_stream_kind)hs2ni_cbor_uint(r, HS2NI_STREAM_LANE,
                                                    HS2NI_STREAM_LANE);
+  case 3:
+    return (enum hs2ni_stream_kind)hs2ni_cbor_uint(r, HS2NI_STREAM_DATAGRAM,
+                                                   HS2NI_STREAM_DATAGRAM);
   case 4:
     return (enum hs2ni_stream_kind)hs2ni_cbor_uint(r, HS2NI_STREAM_BODY,
                                                    HS2NI_STREAM_BODY);
@@ -80,11 +85,13 @@ int32_t hs2ni_head_decode(struct hs2n_span in, struct hs2ni_head *out) {
   struct hs2ni_head head = {.kind = HS2NI_STREAM_HELLO};
 
   head.kind = read_head_kind(&r, hs2ni_cbor_array(&r, 1, 4));
-  if (head.kind == HS2NI_STREAM_LANE || head.kind == HS2NI_STREAM_BODY) {
+  if (head_elements(head.kind) >= 2) {
     head.lane = read_lane(&r);
   }
-  if (head.kind == HS2NI_STREAM_BODY) {
+  if (head_elements(head.kind) >= 3) {
     head.seq = read_seq(&r);
+  }
+  if (head.kind == HS2NI_STREAM_BODY) {
     head.len = read_len(&r);
   }
   if (r.err == HS2N_OK) {
@@ -97,17 +104,19 @@ size_t hs2ni_head_encode(const struct hs2ni_head *head,
                          uint8_t out[HS2NI_HEAD_MAX]) {
   struct hs2ni_cbor_writer w = hs2ni_cbor_writer_over(out, HS2NI_HEAD_MAX);
 
-  assert(head->kind <= HS2NI_STREAM_BODY);
+  assert(head->kind <= HS2NI_STREAM_DATAGRAM);
   hs2ni_cbor_put_array(&w, head_elements(head->kind));
   hs2ni_cbor_put_uint(&w, head->kind);
-  if (head->kind == HS2NI_STREAM_LANE || head->kind == HS2NI_STREAM_BODY) {
+  if (head_elements(head->kind) >= 2) {
     assert(head->lane < HS2N_LANES);
     hs2ni_cbor_put_uint(&w, head->lane);
   }
-  if (head->kind == HS2NI_STREAM_BODY) {
+  if (head_elements(head->kind) >= 3) {
     assert(head->seq >= 1);
-    assert(head->len <= HS2N_BODY_MAX);
     hs2ni_cbor_put_uint(&w, head->seq);
+  }
+  if (head->kind == HS2NI_STREAM_BODY) {
+    assert(head->len <= HS2N_BODY_MAX);
     hs2ni_cbor_put_uint(&w, head->len);
   }
   assert(!w.full);
@@ -159,11 +168,13 @@ static size_t msg_elements(uint32_t flags) {
 }
 
 /* Of an array of n elements. */
-static uint32_t read_flags(struct hs2ni_cbor_reader *r, size_t n) {
+static uint32_t read_flags(struct hs2ni_cbor_reader *r, size_t n,
+                           enum hs2ni_record_kind kind) {
   const uint32_t both = HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE;
   const uint32_t flags = (uint32_t)hs2ni_cbor_uint(r, 0, HS2NI_FLAGS_ALL);
 
-  if ((flags & both) == both || n < msg_elements(flags)) {
+  if ((flags & both) == both || n < msg_elements(flags) ||
+      (kind == HS2NI_RECORD_LARGE && (flags & HS2NI_FLAG_UNORDERED) != 0)) {
     hs2ni_cbor_fail(r, HS2N_ERR_MALFORMED);
   } else if (n > msg_elements(flags) + HS2NI_RECORD_EXTRA_MAX) {
     hs2ni_cbor_fail(r, HS2N_ERR_TOO_BIG);
@@ -190,11 +201,20 @@ static void read_extras(struct hs2ni_cbor_reader *r,
   }
 }
 
+/* Of an ack or nack. */
+static void read_lane_of(struct hs2ni_cbor_reader *r,
+                         struct hs2ni_record *record) {
+  const uint8_t lane = (uint8_t)hs2ni_cbor_uint(r, 0, 2 * HS2N_LANES - 1);
+
+  record->lane = lane % HS2N_LANES;
+  record->unordered = lane >= HS2N_LANES;
+}
+
 static void read_msg(struct hs2ni_cbor_reader *r, size_t n,
                      struct hs2ni_record *record) {
   record->seq = read_seq(r);
   record->type = (uint8_t)hs2ni_cbor_uint(r, 0, HS2N_TYPES_MAX - 1);
-  record->flags = read_flags(r, n);
+  record->flags = read_flags(r, n, record->kind);
   record->view = hs2ni_cbor_uint(r, 0, UINT64_MAX);
   if (record->kind == HS2NI_RECORD_LARGE) {
     record->body_len = read_len(r);
@@ -217,13 +237,13 @@ static void read_record(struct hs2ni_cbor_reader *r, size_t n,
     read_msg(r, n, record);
     return;
   case HS2NI_RECORD_ACK:
-    record->lane = read_lane(r);
+    read_lane_of(r, record);
     record->seq = hs2ni_cbor_uint(r, 0, UINT64_MAX);
     record->bitmap = read_bitmap(r, record->seq);
     skip_unknown(r, n - ACK_ELEMENTS);
     return;
   case HS2NI_RECORD_NACK:
-    record->lane = read_lane(r);
+    read_lane_of(r, record);
     record->seq = read_seq(r);
     record->code = (uint32_t)hs2ni_cbor_uint(r, 0, UINT32_MAX);
     skip_unknown(r, n - ACK_ELEMENTS);
@@ -272,6 +292,8 @@ static void put_msg(struct hs2ni_cbor_writer *w,
   assert(record->type < HS2N_TYPES_MAX);
   assert(record->flags <= HS2NI_FLAGS_ALL);
   assert(record->body_len <= HS2N_BODY_MAX);
+  assert(record->kind == HS2NI_RECORD_MSG ||
+         (record->flags & HS2NI_FLAG_UNORDERED) == 0);
   hs2ni_cbor_put_array(w, msg_elements(record->flags));
   hs2ni_cbor_put_uint(w, record->kind);
   hs2ni_cbor_put_uint(w, record->seq);
@@ -317,7 +339,8 @@ size_t hs2ni_record_encode(const struct hs2ni_record *record,
     assert(record->lane < HS2N_LANES);
     hs2ni_cbor_put_array(&w, ACK_ELEMENTS);
     hs2ni_cbor_put_uint(&w, record->kind);
-    hs2ni_cbor_put_uint(&w, record->lane);
+    hs2ni_cbor_put_uint(&w,
+                        record->lane + (record->unordered ? HS2N_LANES : 0u));
     if (record->kind == HS2NI_RECORD_ACK) {
       put_ack(&w, record);
     } else {

@@ -9,6 +9,12 @@
  *   [2, lane]            LANE    msg and large records of one lane
  *   [3, lane, seq, len]  BODY    len raw bytes: the body of one large record
  *
+ * A datagram begins with a head too:
+ *
+ *   [4, lane, base]      DATAGRAM  whole msg records, bodies included, with the
+ *                                flag UNORDERED; all numbers below base are
+ * over
+ *
  * Records:
  *
  *   [1, seq, type, flags, view, (extras), .., body]
@@ -28,6 +34,9 @@
  *   status             RESPONSE
  *   signature          SIGNED: a byte string of HS2NI_SIGNATURE_LEN
  *
+ * The messages with the flag UNORDERED have numbers of their own in each lane.
+ * Their acks and nacks name the lane as HS2N_LANES + lane.
+ *
  * ".." is where unknown trailing elements (unsigned integers only) are
  * skipped, at most HS2NI_RECORD_EXTRA_MAX of them.  Other forms of the same
  * value (longer integers, indefinite lengths, tags, floats) are refused, so
@@ -39,6 +48,7 @@
 #include <hs2net/error.h>
 #include <hs2net/msg.h>
 #include <hs2net/types.h>
+#include <stdbool.h>
 
 /* Longest encoding of a head, and of a record without its body but with
  * unknown elements. */
@@ -55,7 +65,8 @@
 #define HS2NI_FLAG_REQUEST 0x04u
 #define HS2NI_FLAG_RESPONSE 0x08u /* not together with REQUEST */
 #define HS2NI_FLAG_SIGNED 0x10u
-#define HS2NI_FLAGS_ALL 0x1fu
+#define HS2NI_FLAG_UNORDERED 0x20u /* MSG only */
+#define HS2NI_FLAGS_ALL 0x3fu
 
 enum hs2ni_codec {
   HS2NI_CODEC_LZ4 = 1,
@@ -67,12 +78,13 @@ enum hs2ni_stream_kind {
   HS2NI_STREAM_ACKS = 1,
   HS2NI_STREAM_LANE = 2,
   HS2NI_STREAM_BODY = 3,
+  HS2NI_STREAM_DATAGRAM = 4, /* no stream, but a head like theirs */
 };
 
 struct hs2ni_head {
   enum hs2ni_stream_kind kind;
-  uint8_t lane; /* LANE, BODY: < HS2N_LANES */
-  uint64_t seq; /* BODY: >= 1 */
+  uint8_t lane; /* LANE, BODY, DATAGRAM: < HS2N_LANES */
+  uint64_t seq; /* BODY: >= 1;  DATAGRAM: the base, >= 1 */
   uint32_t len; /* BODY: <= HS2N_BODY_MAX */
 };
 
@@ -87,6 +99,7 @@ struct hs2ni_record {
   enum hs2ni_record_kind kind;
   uint64_t seq;      /* MSG, LARGE, NACK: >= 1;  ACK: the floor, may be 0 */
   uint8_t lane;      /* ACK, NACK */
+  bool unordered;    /* ACK, NACK: of the lane's messages with UNORDERED */
   uint8_t type;      /* MSG, LARGE: < HS2N_TYPES_MAX */
   uint32_t flags;    /* MSG, LARGE: known bits only */
   uint64_t view;     /* MSG, LARGE */

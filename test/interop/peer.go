@@ -37,7 +37,7 @@ var (
 	serve     = flag.Int("serve", 1, "requests of the node to echo")
 	retry     = flag.Bool("retry", false, "listening: answer with a Retry")
 	rebind    = flag.Bool("rebind", false, "dial through a relay that changes its port half way")
-	datagrams = flag.Int("datagrams", 0, "DATAGRAM frames to send in front of each request")
+	datagrams = flag.Int("datagrams", 0, "requests to send in DATAGRAM frames in front of each")
 	keyUpdate = flag.Uint64("key-update", 0, "initiate a key update after so many packets")
 )
 
@@ -142,6 +142,7 @@ func main() {
 		fmt.Println("datagrams", state.SupportsDatagrams)
 		e := newEnd(conn)
 		go converse(e, &relay)
+		go e.receiveDatagrams()
 		e.receive()
 	}
 	select {} // the tracer sees the end of the connection, also in a handshake
@@ -153,7 +154,9 @@ func converse(e *end, relay *relay) {
 			relay.rebind()
 		}
 		for n := 0; n < *datagrams; n++ {
-			must(e.conn.SendMessage([]byte("a datagram that no session takes")))
+			body := bytes.Repeat([]byte{byte(100 + n)}, *size)
+			e.sendTwice(request, body)
+			want(bytes.Equal(<-e.echoes, body), "the body echoed")
 		}
 		body := bytes.Repeat([]byte{byte(i + 1)}, *size)
 		e.send(request, body)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -17,6 +18,9 @@ const (
 	echo    = 2
 	bodyMax = 1 << 20
 	large   = 65536 // bodies above this get a stream of their own
+
+	unordered = 1 << 5 // flag
+	lanes     = 6      // acks name the unordered messages of a lane by lanes + lane
 )
 
 var laneOf = map[uint64]uint64{request: 3, echo: 4}
@@ -117,12 +121,13 @@ type end struct {
 	acked  map[uint64]uint64
 	more   *sync.Cond // acked has grown
 	bodies map[place]chan []byte
+	taken  map[place]bool // unordered messages
 }
 
 func newEnd(conn quic.Connection) *end {
 	e := &end{conn: conn, echoes: make(chan []byte, 1), served: make(chan struct{}, 1024),
 		lanes: map[uint64]quic.SendStream{}, seq: map[uint64]uint64{}, acked: map[uint64]uint64{},
-		bodies: map[place]chan []byte{}}
+		bodies: map[place]chan []byte{}, taken: map[place]bool{}}
 	e.more = sync.NewCond(&e.mu)
 	if hello := e.open(0); hello != nil {
 		write(hello, helloMap())
@@ -153,7 +158,11 @@ func write(s quic.SendStream, parts ...[]byte) {
 func helloMap() []byte {
 	out := put(nil, mapping, 8)
 	out = append(put(put(out, number, 1), textString, uint64(len(*chain))), *chain...)
-	for key, value := range []uint64{2: 1, 3: 1, 4: 1, 5: 0, 6: 0} {
+	capabilities := uint64(0)
+	if *datagrams > 0 {
+		capabilities = 1
+	}
+	for key, value := range []uint64{2: 1, 3: 1, 4: 1, 5: 0, 6: capabilities} {
 		if key >= 2 {
 			out = put(put(out, number, uint64(key)), number, value)
 		}
@@ -164,20 +173,44 @@ func helloMap() []byte {
 	return append(out, list(echo, laneOf[echo], bodyMax)...)
 }
 
+// lane opens the stream of a lane, when it must; nil when the connection has
+// ended.
+func (e *end) lane(lane uint64) quic.SendStream {
+	if e.lanes[lane] == nil {
+		if s := e.open(2, lane); s != nil {
+			e.lanes[lane] = s
+		}
+	}
+	return e.lanes[lane]
+}
+
+// sendTwice sends a message in a datagram, and its copy on the lane's stream.
+func (e *end) sendTwice(kind uint64, body []byte) {
+	e.mu.Lock()
+	lane := laneOf[kind]
+	s := e.lane(lane)
+	e.seq[lanes+lane]++
+	seq := e.seq[lanes+lane]
+	e.mu.Unlock()
+	if s == nil {
+		return
+	}
+	record := append(put(nil, array, 6), list(1, seq, kind, unordered, 0)[1:]...)
+	record = append(put(record, byteString, uint64(len(body))), body...)
+	must(e.conn.SendMessage(append(list(4, lane, seq), record...)))
+	write(s, record)
+}
+
 func (e *end) send(kind uint64, body []byte) {
 	e.mu.Lock()
 	lane := laneOf[kind]
-	s := e.lanes[lane]
-	if s == nil {
-		if s = e.open(2, lane); s == nil {
-			e.mu.Unlock()
-			return
-		}
-		e.lanes[lane] = s
-	}
+	s := e.lane(lane)
 	e.seq[lane]++
 	seq := e.seq[lane]
 	e.mu.Unlock()
+	if s == nil {
+		return
+	}
 
 	n := uint64(len(body))
 	if n <= large {
@@ -211,6 +244,43 @@ func (e *end) receive() {
 			return
 		}
 		go e.stream(reader{bufio.NewReader(s)}, first)
+	}
+}
+
+// receiveDatagrams takes the node's datagrams.
+func (e *end) receiveDatagrams() {
+	for {
+		datagram, err := e.conn.ReceiveMessage()
+		if err != nil {
+			return
+		}
+		r := reader{bufio.NewReader(bytes.NewReader(datagram))}
+		want(r.must(array) == 3 && r.must(number) == 4, "a datagram's head", datagram)
+		lane, base := r.must(number), r.must(number)
+		for first := true; ; first = false {
+			_, n, err := r.head()
+			if err != nil {
+				want(!first, "a record", datagram)
+				break
+			}
+			want(n >= 6 && r.must(number) == 1, "a msg record", datagram)
+			seq, what, flags, _ := r.must(number), r.must(number), r.must(number), r.must(number)
+			r.skip(n - 6)
+			want(flags == unordered && seq >= base && seq < base+1024, "an unordered message", flags, seq, base)
+			fmt.Println("datagram")
+			e.unordered(place{lane, seq}, what, r.take(r.must(byteString)))
+		}
+	}
+}
+
+// unordered takes a message that comes in any order, and perhaps twice.
+func (e *end) unordered(at place, kind uint64, body []byte) {
+	e.mu.Lock()
+	again := e.taken[at]
+	e.taken[at] = true
+	e.mu.Unlock()
+	if !again {
+		e.message(place{lanes + at.lane, at.seq}, kind, body)
 	}
 }
 
@@ -296,9 +366,14 @@ func (e *end) record(r reader, lane uint64, acks bool) bool {
 		e.ack(r.must(number), r.must(number), r.take(r.must(byteString)))
 		r.skip(n - 4)
 	case !acks && kind == 1 && n >= 6:
-		seq, what, _, _ := r.must(number), r.must(number), r.must(number), r.must(number)
+		seq, what, flags, _ := r.must(number), r.must(number), r.must(number), r.must(number)
 		r.skip(n - 6)
-		e.message(place{lane, seq}, what, r.take(r.must(byteString)))
+		body := r.take(r.must(byteString))
+		if flags&unordered != 0 {
+			e.unordered(place{lane, seq}, what, body)
+		} else {
+			e.message(place{lane, seq}, what, body)
+		}
 	case !acks && kind == 2 && n >= 6:
 		seq, what, _, _ := r.must(number), r.must(number), r.must(number), r.must(number)
 		size := r.must(number)
@@ -323,7 +398,7 @@ func (e *end) ack(lane, floor uint64, bitmap []byte) {
 }
 
 func (e *end) message(at place, kind uint64, body []byte) {
-	want(laneOf[kind] == at.lane, "the lane of the type", kind, at.lane)
+	want(laneOf[kind] == at.lane%lanes, "the lane of the type", kind, at.lane)
 	e.mu.Lock()
 	if e.acks == nil {
 		e.acks = e.open(1)

@@ -31,6 +31,16 @@ static void op_credit(struct hs2ni_conn *conn, uint64_t stream, size_t len) {
   ((struct raw *)conn)->credited += len;
 }
 
+static size_t op_datagram_max(const struct hs2ni_conn *conn) {
+  return ((const struct raw *)conn)->datagram_max;
+}
+
+static void op_stats(const struct hs2ni_conn *conn,
+                     struct hs2ni_conn_stats *out) {
+  *out = (struct hs2ni_conn_stats){.rtt_smoothed =
+                                       ((const struct raw *)conn)->rtt};
+}
+
 static void op_want(struct hs2ni_conn *conn, uint64_t rank) {
   (void)rank;
   ((struct raw *)conn)->wants++;
@@ -42,7 +52,9 @@ static const struct hs2ni_link_ops raw_ops = {
     .stream_reset = op_reset,
     .stream_stop = op_stop,
     .credit = op_credit,
+    .datagram_max = op_datagram_max,
     .want_tx = op_want,
+    .conn_stats = op_stats,
 };
 
 void raw_init(struct raw *r, const struct hs2n_limits *limits) {
@@ -66,7 +78,8 @@ void raw_init_types(struct raw *r, const struct hs2n_limits *limits,
 
 void raw_attach(struct raw *r, uint64_t incarnation) {
   struct hs2ni_hello hello = {.incarnation = incarnation,
-                              .capabilities = hs2ni_msgs_capabilities(r->msgs),
+                              .capabilities = hs2ni_msgs_capabilities(r->msgs) &
+                                              ~r->caps_off,
                               .types_n = HS2N_LANES};
 
   for (size_t i = 0; i < HS2N_LANES; i++) {

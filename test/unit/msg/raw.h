@@ -22,6 +22,9 @@ struct raw {
   uint64_t opened, resets, reset_code, credited, wants;
   uint64_t stops, stopped; /* how often, and the last stream */
   int open_err;            /* what stream_open returns */
+  size_t datagram_max;
+  hs2n_time rtt;
+  uint64_t caps_off; /* what the peer's hello does not say */
 };
 
 void raw_init(struct raw *r, const struct hs2n_limits *limits);

@@ -1,6 +1,7 @@
 /* Random walks of whole layers against a model that knows only what was sent
  * and what the applications said: cuts, restarts, all verdicts, cancels,
- * views, deadlines, full queues, held bodies. */
+ * views, deadlines, full queues, held bodies, datagrams that are lost, late or
+ * come twice. */
 #include "world.h"
 
 #include "base/rng.h"
@@ -18,7 +19,8 @@ struct model_send {
   uint64_t view, quorum;
   uint8_t from, lane;
   uint8_t targets, took, refused; /* bits of places */
-  bool view_bound, cancelled, done;
+  uint8_t seen;                   /* by the process that runs there now */
+  bool datagram_ok, view_bound, cancelled, done;
   bool lost; /* its sender's process ended */
 };
 
@@ -39,7 +41,7 @@ struct walk {
   struct later later[LATER_MAX];
   size_t later_n;
   uint64_t accepted, tagged, completions, outcomes[8], verdicts[8], full,
-      writable;
+      writable, unordered;
 };
 
 static uint64_t below(struct walk *k, uint64_t n) {
@@ -100,6 +102,10 @@ static void pick_flags(struct walk *k, struct model_send *s,
     msg->flags |= HS2N_MSG_VIEW_BOUND;
   }
   s->view = msg->view;
+  if (chance(k, 3)) {
+    s->datagram_ok = true;
+    msg->flags |= HS2N_MSG_DATAGRAM_OK;
+  }
   if (chance(k, 8)) {
     s->deadline = msg->deadline = now + 1 + below(k, HS2N_MS(40));
   }
@@ -245,6 +251,23 @@ static void hold(struct walk *k, uint32_t place, struct hs2n_buf *buf) {
   *slot = hs2n_buf_ref(buf);
 }
 
+/* None twice; those that may not go in datagrams in order. */
+static void check_order(struct walk *k, uint32_t place,
+                        const struct hs2ni_event *e, uint32_t uid,
+                        enum hs2n_verdict verdict) {
+  struct model_send *s = &k->sends[uid];
+  uint32_t *last = &k->last[place][e->peer.v][e->id.lane];
+
+  CHECK((s->seen >> place & 1) == 0);
+  CHECK(s->datagram_ok || uid > *last);
+  CHECK(s->datagram_ok || !e->id.unordered);
+  k->unordered += e->id.unordered;
+  if (verdict != HS2N_BUSY) {
+    s->seen |= (uint8_t)(1u << place);
+    *last = s->datagram_ok ? *last : uid;
+  }
+}
+
 static void check_message(struct walk *k, uint32_t place,
                           const struct hs2ni_event *e, bool calm) {
   const struct hs2n_span body = hs2n_buf_span(e->msg.body);
@@ -262,11 +285,7 @@ static void check_message(struct walk *k, uint32_t place,
   for (size_t i = sizeof(uid); i < body.len; i += 97) {
     CHECK_EQ(body.data[i], (uint8_t)uid);
   }
-  /* Rising means: in order, and none twice. */
-  CHECK(uid > k->last[place][from][e->id.lane]);
-  if (verdict != HS2N_BUSY) {
-    k->last[place][from][e->id.lane] = uid;
-  }
+  check_order(k, place, e, uid, verdict);
   if (chance(k, 16)) {
     hold(k, place, e->msg.body);
   }
@@ -371,6 +390,7 @@ static void do_restart(struct walk *k) {
   for (uint32_t uid = 1; uid <= k->sends_n; uid++) {
     struct model_send *s = &k->sends[uid];
 
+    s->seen &= (uint8_t) ~(1u << place);
     if (s->from == place && !s->lost) {
       s->lost = true;
       k->tagged -= s->tag != 0 && !s->done;
@@ -378,6 +398,7 @@ static void do_restart(struct walk *k) {
   }
   memset(k->last[place], 0, sizeof(k->last[place]));
   k->view[place] = 0;
+  k->w.places[place].caps_off = chance(k, 3) ? HS2NI_CAP_DATAGRAM : 0;
   world_restart(&k->w, place);
 }
 
@@ -443,6 +464,8 @@ static void do_something(struct walk *k) {
     drop_held(k, (uint32_t)below(k, PLACES));
   } else if (what == 996 && chance(k, 10)) {
     do_restart(k);
+  } else if (what == 997 && chance(k, 4)) {
+    memnet_datagram_max(k->w.net, (size_t)below(k, 4) * 400);
   } else {
     check_budgets(k);
   }
@@ -525,15 +548,19 @@ static void walk(uint64_t seed, int steps) {
   for (uint32_t i = 0; i < PLACES; i++) {
     limits[i] = pick_limits(k);
   }
-  world_init(&k->w, &(struct world_options){
-                        .places = PLACES,
-                        .net = {.seed = seed,
-                                .cwnd_bytes = 5000 + below(k, 100000),
-                                .streams_max = 8 + (uint32_t)below(k, 52),
-                                .whole = chance(k, 8)},
-                        .limits = limits,
-                        .types = chance(k, 2) ? world_packed_types : NULL,
-                        .limits_differ = true});
+  world_init(&k->w,
+             &(struct world_options){
+                 .places = PLACES,
+                 .net = {.seed = seed,
+                         .cwnd_bytes = 5000 + below(k, 100000),
+                         .streams_max = 8 + (uint32_t)below(k, 52),
+                         .whole = chance(k, 8),
+                         .datagram_max = 1200,
+                         .datagram_loss_permille = (uint32_t)below(k, 400),
+                         .datagram_twice_permille = (uint32_t)below(k, 300)},
+                 .limits = limits,
+                 .types = chance(k, 2) ? world_packed_types : NULL,
+                 .limits_differ = true});
   join_all(k);
   for (int i = 0; i < steps && tap_case_ok; i++) {
     do_something(k);
@@ -547,13 +574,16 @@ static void walk(uint64_t seed, int steps) {
            " completions: acked %" PRIu64 " quorum %" PRIu64 " expired %" PRIu64
            " cancelled %" PRIu64 " refused %" PRIu64 "; busy %" PRIu64
            " later %" PRIu64 " full %" PRIu64 " writable %" PRIu64
-           " resent %" PRIu64 " dup %" PRIu64 " withheld %" PRIu64 "\n",
+           " resent %" PRIu64 " dup %" PRIu64 " withheld %" PRIu64
+           " unordered %" PRIu64 " datagrams %" PRIu64 " copies %" PRIu64 "\n",
            seed, k->accepted, k->completions, k->outcomes[1], k->outcomes[2],
            k->outcomes[3], k->outcomes[4], k->outcomes[5],
            k->verdicts[HS2N_BUSY], k->verdicts[HS2N_LATER], k->full,
            k->writable, k->w.places[0].env.stats.messages_resent,
            k->w.places[0].env.stats.messages_duplicate,
-           k->w.places[0].env.stats.rx_withheld);
+           k->w.places[0].env.stats.rx_withheld, k->unordered,
+           k->w.places[0].env.stats.messages_datagram,
+           k->w.places[0].env.stats.messages_copied);
   }
   for (uint32_t i = 0; i < PLACES; i++) {
     drop_held(k, i);

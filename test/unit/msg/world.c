@@ -84,6 +84,12 @@ static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
   object(e, hs2ni_chan_data(e->chan, stream, bytes, fin));
 }
 
+static void on_datagram(void *user, struct hs2n_span bytes) {
+  struct world_end *e = user;
+
+  object(e, hs2ni_chan_datagram(e->chan, bytes));
+}
+
 static void on_reset(void *user, uint64_t stream, uint64_t code) {
   struct world_end *e = user;
 
@@ -123,6 +129,7 @@ static void blocked(void *user, uint64_t stream) {
 static const struct hs2ni_link_user user_ops = {
     .on_closed = on_closed,
     .on_data = on_data,
+    .on_datagram = on_datagram,
     .on_reset = on_reset,
     .on_stopped = on_stopped,
     .on_acked = on_acked,
@@ -209,7 +216,8 @@ void world_fini(struct world *w) {
 static void attach(struct world *w, struct world_end *e) {
   struct hs2ni_hello hello = {
       .incarnation = w->places[e->other].incarnation,
-      .capabilities = hs2ni_msgs_capabilities(w->places[e->other].msgs),
+      .capabilities = hs2ni_msgs_capabilities(w->places[e->other].msgs) &
+                      ~w->places[e->other].caps_off,
       .types_n = HS2N_LANES};
 
   for (size_t i = 0; i < HS2N_LANES; i++) {

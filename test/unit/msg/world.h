@@ -38,6 +38,7 @@ struct world_place {
   struct hs2ni_msgs *msgs;
   struct hs2ni_link *link;
   uint64_t incarnation;
+  uint64_t caps_off; /* what its hellos do not say */
   struct world_end ends[WORLD_PLACES_MAX];
   int64_t peak_bytes;
 };

@@ -2,7 +2,7 @@
 #ifndef CLUSTER_OPTIONS_H
 #define CLUSTER_OPTIONS_H
 
-#include "store.h"
+#include "setup.h"
 
 #define CLUSTER_N_MAX 64
 

@@ -9,13 +9,14 @@
 /* ---- set up ------------------------------------------------------------- */
 
 void rep_net_init(struct rep_net *net, const struct rep_config *config,
-                  hs2n_time (*now)(void)) {
+                  hs2n_time (*now)(void *self), void *now_self) {
   const uint32_t block = config->block_bytes_max;
   const uint32_t sync = config->sync_bytes_max;
 
   *net = (struct rep_net){
       .committee = config->committee,
       .now = now,
+      .now_self = now_self,
       .types =
           {
               {REP_PROPOSAL, HS2N_LANE_PROPOSAL, block + CERT_BYTES_MAX,
@@ -67,7 +68,7 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
     return HS2N_BUSY;
   }
   verdict = rep_core_receive(net->core, replica, (enum rep_kind)msg->type, body,
-                             net->now());
+                             net->now(net->now_self));
   rep_bytes_unref(body);
   switch (verdict) {
   case REP_TAKEN:

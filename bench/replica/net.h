@@ -15,7 +15,8 @@ struct rep_net {
   struct hs2n_node *node; /* set by the owner once it is made */
   struct rep_core *core;  /* likewise */
   struct rep_committee committee;
-  hs2n_time (*now)(void); /* the clock that drives the node */
+  hs2n_time (*now)(void *self); /* the clock that drives the node */
+  void *now_self;
   struct hs2n_type types[REP_KINDS];
   struct hs2n_limits limits;
   struct hs2n_consensus methods;
@@ -32,7 +33,7 @@ struct rep_net {
 
 /* Fills in what is known before there is a node, the types among it. */
 void rep_net_init(struct rep_net *net, const struct rep_config *config,
-                  hs2n_time (*now)(void));
+                  hs2n_time (*now)(void *self), void *now_self);
 
 /* Sets types, limits and methods of a node's configuration.  net must
  * outlive the node. */

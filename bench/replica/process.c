@@ -1,8 +1,10 @@
 #include "process.h"
 
 #include "crypto_hs2n.h"
+#include "file.h"
 #include "net.h"
 #include "port.h"
+#include "store.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,6 +22,7 @@ struct process {
   const struct rep_setup *setup;
   struct hs2n_identity *identity;
   struct rep_keys keys;
+  struct rep_file file;
   struct rep_store *store;
   struct hs2n_io *io;
   struct rep_net net;
@@ -126,16 +129,22 @@ static struct rep_bytes *env_load(void *self, uint64_t height) {
 /* ---- starting ----------------------------------------------------------- */
 
 static int open_store(struct process *p) {
-  const struct rep_store_config config = {.path = p->setup->log,
-                                          .sync = p->setup->storage,
+  const bool keeps = p->setup->storage != REP_STORE_MEMORY;
+  const struct rep_medium medium = rep_file_medium(&p->file);
+  const struct rep_store_config config = {.medium = keeps ? &medium : NULL,
                                           .committee =
                                               p->setup->config.committee,
                                           .crypto = rep_crypto_hs2n(&p->keys)};
-  char text[REP_WRONG_MAX];
-  const char *const wrong =
-      rep_store_open(&p->store, &config, text, sizeof(text));
+  const bool sync = p->setup->storage == REP_STORE_FSYNC;
+  const char *wrong = NULL;
 
-  return wrong == NULL ? 0 : complain("can't open", wrong);
+  if (keeps && rep_file_open(&p->file, p->setup->log, sync) != 0) {
+    wrong = strerror(errno);
+  }
+  if (wrong == NULL) {
+    wrong = rep_store_open(&p->store, &config);
+  }
+  return wrong == NULL ? 0 : complain(p->setup->log, wrong);
 }
 
 static int make_core(struct process *p) {
@@ -180,6 +189,11 @@ static void log_line(void *user_data, enum hs2n_log_level level,
                 event, text);
 }
 
+static hs2n_time io_now(void *self) {
+  (void)self;
+  return hs2n_io_now();
+}
+
 static int open_node(struct process *p) {
   static struct timespec start;
   struct hs2n_io_config io_config;
@@ -194,7 +208,7 @@ static int open_node(struct process *p) {
   io_config.log = config.log = log_line;
   io_config.log_data = config.log_data = &start;
   config.identity = p->identity;
-  rep_net_init(&p->net, &p->setup->config, hs2n_io_now);
+  rep_net_init(&p->net, &p->setup->config, io_now, NULL);
   rep_net_configure(&p->net, &p->setup->config, &config);
   errno = 0;
   err = hs2n_io_new(&p->io, &io_config, &config, &field);
@@ -245,6 +259,7 @@ static void end(struct process *p) {
   hs2n_io_free(p->io); /* before the core, which it calls */
   rep_core_free(p->core);
   rep_store_close(p->store);
+  rep_file_close(&p->file);
   rep_port_fini(&p->port);
   hs2n_identity_free(p->identity);
 }
@@ -316,7 +331,7 @@ static void report_status(struct process *p) {
   rep_store_counters(p->store, &log);
   status.log_bytes = log.bytes;
   status.log_flushes = log.flushes;
-  status.log_flush_ns = log.flush_ns;
+  status.log_flush_ns = p->file.flush_ns;
   if (getrusage(RUSAGE_SELF, &usage) == 0) {
     status.cpu_us =
         (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000u +
@@ -479,6 +494,7 @@ int rep_process_run(const struct rep_setup *setup, int client) {
   (void)sigaction(SIGTERM, &action, NULL);
   p->setup = setup;
   p->port.fd = -1;
+  p->file.fd = -1;
   code = begin(p, client);
   if (code == 0) {
     code = run(p);

@@ -17,12 +17,17 @@
 #define REP_SETUP_H
 
 #include "core.h"
-#include "store.h"
 
 #include <hs2net/hs2net.h>
 
 #define REP_PATH_MAX 512
 #define REP_WRONG_MAX 256
+
+enum rep_store_sync {
+  REP_STORE_FSYNC,    /* survives a power cut */
+  REP_STORE_NO_FSYNC, /* survives a crash of the process */
+  REP_STORE_MEMORY,   /* keeps nothing: for measuring without storage */
+};
 
 struct rep_setup {
   struct rep_config config; /* without mempool_secret */

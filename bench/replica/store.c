@@ -2,15 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-/* Without a file, this many committed blocks can be given to others. */
+/* Without a medium, this many committed blocks can be given to others. */
 #define MEMORY_BLOCKS 256
 
 struct rep_store {
@@ -18,9 +12,10 @@ struct rep_store {
   struct rep_crc32c crc;
   struct rep_store_counters counters;
   struct rep_replay replay; /* until rep_store_restore */
-  int fd;
+  struct rep_medium medium;
+  bool keeps;    /* medium is there */
   int failed;    /* errno of the first error */
-  uint64_t end;  /* of the file, without what waits in buffer */
+  uint64_t end;  /* of the medium, without what waits in buffer */
   uint64_t seq;  /* last state appended */
   uint64_t told; /* last one that a flush has returned */
   uint8_t *buffer;
@@ -29,7 +24,7 @@ struct rep_store {
   uint64_t *positions; /* of the committed block of each height from 1 */
   uint64_t height;
   uint64_t positions_capacity;
-  struct rep_block *kept[MEMORY_BLOCKS]; /* for REP_STORE_MEMORY */
+  struct rep_block *kept[MEMORY_BLOCKS]; /* without a medium */
 };
 
 /* ---- opening ------------------------------------------------------------ */
@@ -115,30 +110,26 @@ static const char *read_records(struct rep_store *store,
   return NULL;
 }
 
-static const char *read_file(struct rep_store *store) {
-  struct stat status;
-  struct hs2n_span file = {NULL, 0};
+static const char *read_all(struct rep_store *store) {
+  struct hs2n_span bytes;
   const char *wrong;
-  void *map;
+  const int err = store->medium.map(store->medium.self, &bytes);
 
-  if (fstat(store->fd, &status) != 0) {
-    return strerror(errno);
+  if (err != 0) {
+    return strerror(err);
   }
-  if (!S_ISREG(status.st_mode)) {
-    return "is not a regular file";
-  }
-  if (status.st_size == 0) {
-    return NULL;
-  }
-  map =
-      mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, store->fd, 0);
-  if (map == MAP_FAILED) {
-    return strerror(errno);
-  }
-  file = (struct hs2n_span){map, (size_t)status.st_size};
-  wrong = read_records(store, file);
-  munmap(map, (size_t)status.st_size);
+  wrong = read_records(store, bytes);
+  store->medium.unmap(store->medium.self, bytes);
   return wrong;
+}
+
+/* Drops what a crash left of a record. */
+static const char *cut_torn_end(struct rep_store *store) {
+  const int err = store->counters.torn_bytes == 0
+                      ? 0
+                      : store->medium.truncate(store->medium.self, store->end);
+
+  return err == 0 ? NULL : strerror(err);
 }
 
 static bool append(struct rep_store *store, enum rep_log_kind kind,
@@ -146,7 +137,7 @@ static bool append(struct rep_store *store, enum rep_log_kind kind,
 
 static const char *prepare(struct rep_store *store) {
   struct rep_hash genesis;
-  const char *wrong = read_file(store);
+  const char *wrong = read_all(store);
   uint8_t chain[REP_LOG_CHAIN_MAX];
   uint64_t seq;
 
@@ -157,42 +148,37 @@ static const char *prepare(struct rep_store *store) {
   if (!rep_replay_resolve(&store->replay, &genesis)) {
     return "lacks a committed block";
   }
-  if (store->counters.torn_bytes > 0 &&
-      ftruncate(store->fd, (off_t)store->end) != 0) {
-    return strerror(errno);
-  }
-  if (store->end == 0) {
+  wrong = cut_torn_end(store);
+  if (wrong == NULL && store->end == 0) {
     const struct hs2n_span content = {
         chain, rep_log_chain_write(&store->config.committee, chain)};
 
     (void)append(store, REP_LOG_CHAIN, content);
     store->failed = rep_store_flush(store, &seq);
+    wrong = store->failed == 0 ? NULL : strerror(store->failed);
   }
-  return store->failed != 0 ? strerror(store->failed) : NULL;
+  return wrong;
 }
 
 const char *rep_store_open(struct rep_store **out_store,
-                           const struct rep_store_config *config, char *text,
-                           size_t text_len) {
+                           const struct rep_store_config *config) {
   struct rep_store *const store = calloc(1, sizeof(*store));
-  const char *wrong;
+  const char *wrong = NULL;
 
   if (store == NULL) {
     return "out of memory";
   }
   store->config = *config;
-  store->fd = -1;
+  store->keeps = config->medium != NULL;
   rep_crc32c_init(&store->crc);
-  if (config->sync == REP_STORE_MEMORY) {
-    *out_store = store;
-    return NULL;
+  if (store->keeps) {
+    store->medium = *config->medium;
+    wrong = prepare(store);
   }
-  store->fd = open(config->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  wrong = store->fd < 0 ? strerror(errno) : prepare(store);
+  store->config.medium = NULL; /* was borrowed */
   if (wrong != NULL) {
-    (void)snprintf(text, text_len, "log %s: %s", config->path, wrong);
     rep_store_close(store);
-    return text;
+    return wrong;
   }
   *out_store = store;
   return NULL;
@@ -205,9 +191,6 @@ void rep_store_close(struct rep_store *store) {
   for (size_t i = 0; i < MEMORY_BLOCKS; i++) {
     rep_block_unref(store->kept[i]);
   }
-  if (store->fd >= 0) {
-    close(store->fd);
-  }
   rep_replay_fini(&store->replay);
   free(store->buffer);
   free(store->positions);
@@ -217,28 +200,22 @@ void rep_store_close(struct rep_store *store) {
 /* ---- reading ------------------------------------------------------------ */
 
 static struct rep_bytes *read_at(struct rep_store *store, uint64_t pos) {
+  const struct rep_medium *const m = &store->medium;
   uint8_t head[REP_LOG_HEAD_LEN];
   struct rep_bytes *bytes;
-  size_t got = 0;
   struct rep_reader r;
   uint64_t len;
 
-  if (pos >= store->end ||
-      pread(store->fd, head, sizeof(head), (off_t)pos) != sizeof(head)) {
+  if (pos >= store->end || m->read(m->self, pos, head, sizeof(head)) != 0) {
     return NULL;
   }
   r = rep_reader_of((struct hs2n_span){head, sizeof(head)});
   len = rep_read_be(&r, 4);
   bytes = len <= REP_LOG_CONTENT_MAX ? rep_bytes_new((size_t)len) : NULL;
-  while (bytes != NULL && got < bytes->len) {
-    const ssize_t n = pread(store->fd, bytes->data + got, bytes->len - got,
-                            (off_t)(pos + REP_LOG_HEAD_LEN + got));
-
-    if (n <= 0) {
-      rep_bytes_unref(bytes);
-      return NULL;
-    }
-    got += (size_t)n;
+  if (bytes != NULL &&
+      m->read(m->self, pos + REP_LOG_HEAD_LEN, bytes->data, bytes->len) != 0) {
+    rep_bytes_unref(bytes);
+    return NULL;
   }
   return bytes;
 }
@@ -296,7 +273,7 @@ uint64_t rep_store_height(const struct rep_store *store) {
 struct rep_bytes *rep_store_load(struct rep_store *store, uint64_t height) {
   const struct rep_block *kept;
 
-  if (store->config.sync == REP_STORE_MEMORY) {
+  if (!store->keeps) {
     kept = store->kept[height % MEMORY_BLOCKS];
     return kept != NULL && kept->height == height
                ? rep_bytes_copy(kept->encoding)
@@ -346,7 +323,7 @@ uint64_t rep_store_append_block(struct rep_store *store,
                                 const struct rep_block *block) {
   const uint64_t pos = store->end + store->buffer_len;
 
-  if (store->config.sync == REP_STORE_MEMORY) {
+  if (!store->keeps) {
     return REP_LOG_NOWHERE;
   }
   return append(store, REP_LOG_BLOCK, block->encoding) ? pos : REP_LOG_NOWHERE;
@@ -359,7 +336,7 @@ void rep_store_append_state(struct rep_store *store, uint64_t seq,
   struct rep_writer w;
 
   store->seq = seq;
-  if (store->config.sync == REP_STORE_MEMORY) {
+  if (!store->keeps) {
     return;
   }
   bytes = rep_bytes_new(len);
@@ -377,7 +354,7 @@ void rep_store_commit(struct rep_store *store, struct rep_block *block,
                       uint64_t pos) {
   struct rep_block **slot;
 
-  if (store->config.sync == REP_STORE_MEMORY) {
+  if (!store->keeps) {
     slot = &store->kept[block->height % MEMORY_BLOCKS];
     rep_block_unref(*slot);
     *slot = rep_block_ref(block);
@@ -392,52 +369,20 @@ bool rep_store_dirty(const struct rep_store *store) {
   return store->buffer_len > 0 || store->seq != store->told;
 }
 
-static uint64_t clock_ns(void) {
-  struct timespec t;
-
-  (void)clock_gettime(CLOCK_MONOTONIC, &t);
-  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static int write_buffer(struct rep_store *store) {
-  size_t done = 0;
-
-  while (done < store->buffer_len) {
-    const ssize_t n =
-        pwrite(store->fd, store->buffer + done, store->buffer_len - done,
-               (off_t)(store->end + done));
-
-    if (n < 0 && errno == EINTR) {
-      continue;
-    }
-    if (n <= 0) {
-      return n < 0 ? errno : ENOSPC;
-    }
-    done += (size_t)n;
-  }
-  /* Never tried again after a failure: the kernel may have dropped the pages
-   * and say "done" the next time. */
-  if (store->config.sync == REP_STORE_FSYNC && fdatasync(store->fd) != 0) {
-    return errno;
-  }
-  return 0;
-}
-
 int rep_store_flush(struct rep_store *store, uint64_t *out_seq) {
-  const uint64_t before = clock_ns();
+  const struct hs2n_span bytes = {store->buffer, store->buffer_len};
 
-  if (store->failed == 0 && store->buffer_len > 0) {
-    store->failed = write_buffer(store);
+  if (store->failed == 0 && bytes.len > 0) {
+    store->failed = store->medium.append(store->medium.self, store->end, bytes);
   }
   if (store->failed != 0) {
     return store->failed;
   }
-  if (store->buffer_len > 0) {
+  if (bytes.len > 0) {
     store->counters.flushes++;
-    store->counters.bytes += store->buffer_len;
-    store->counters.flush_ns += clock_ns() - before;
+    store->counters.bytes += bytes.len;
   }
-  store->end += store->buffer_len;
+  store->end += bytes.len;
   store->buffer_len = 0;
   store->told = store->seq;
   *out_seq = store->seq;

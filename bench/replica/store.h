@@ -1,24 +1,19 @@
-/* store: a replica's log in a file.
+/* store: a replica's log.
  *
- * What is appended is kept in memory until rep_store_flush writes and syncs
- * it, so that all blocks and states of one turn share one fdatasync.  After an
+ * What is appended is kept in memory until rep_store_flush gives it to the
+ * medium, so that all blocks and states of one turn share one sync.  After an
  * error nothing is written any more: a replica whose storage failed must not
  * vote.  A log is never compacted. */
 #ifndef REP_STORE_H
 #define REP_STORE_H
 
 #include "log.h"
+#include "medium.h"
 #include "replay.h"
 
-enum rep_store_sync {
-  REP_STORE_FSYNC,    /* survives a power cut */
-  REP_STORE_NO_FSYNC, /* survives a crash of the process */
-  REP_STORE_MEMORY,   /* keeps nothing: for measuring without storage */
-};
-
 struct rep_store_config {
-  const char *path; /* of the log; not used for REP_STORE_MEMORY */
-  enum rep_store_sync sync;
+  const struct rep_medium *medium; /* copied; NULL: keeps nothing, for
+                                      measuring without storage */
   struct rep_committee committee;
   struct rep_crypto crypto;
 };
@@ -26,7 +21,6 @@ struct rep_store_config {
 struct rep_store_counters {
   uint64_t flushes;
   uint64_t bytes;      /* written */
-  uint64_t flush_ns;   /* in write and fdatasync */
   uint64_t torn_bytes; /* cut off the end when opened */
 };
 
@@ -37,11 +31,9 @@ struct rep_store;
  * does not check is an error, because what a replica has promised may be
  * missing.
  *
- * Returns NULL on success, else what is wrong, in text of at most text_len
- * bytes that names the path. */
+ * Returns NULL on success, else what is wrong. */
 const char *rep_store_open(struct rep_store **out_store,
-                           const struct rep_store_config *config, char *text,
-                           size_t text_len);
+                           const struct rep_store_config *config);
 void rep_store_close(struct rep_store *store); /* store may be NULL */
 
 /* Puts a new core into the stored state; then forgets what it read. */

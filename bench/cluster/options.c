@@ -27,7 +27,7 @@ static const char help[] =
     "  --fsync on|off        the same as --storage fsync or file\n"
     "  --block-max-txs N     transactions in a block (default 4096)\n"
     "  --block-max-bytes N   bytes of a block (default 2097152)\n"
-    "  --timer-ms N          least time-out of a view (default 100)\n"
+    "  --timer-ms N          least time-out of a view (default 50)\n"
     "  --sweep               raise the rate until latency doubles, and show\n"
     "                        what was reached at each step\n"
     "  --base-port N         UDP ports N, N+1, ...; 0: any free (default 0)\n"
@@ -289,7 +289,7 @@ enum options_result options_parse(struct options *out, int argc, char **argv) {
                       .storage = REP_STORE_FSYNC,
                       .block_txs_max = 4096,
                       .block_bytes_max = 2u << 20,
-                      .timer_ms = 100,
+                      .timer_ms = 50,
                       .netns_fd = -1,
                       .seed = 1};
   enum options_result result = OPTIONS_RUN;

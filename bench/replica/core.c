@@ -7,7 +7,7 @@
 
 void rep_config_default(struct rep_config *out) {
   *out = (struct rep_config){
-      .timer_min = HS2N_MS(100),
+      .timer_min = HS2N_MS(50),
       .timer_max = HS2N_S(4),
       .idle = HS2N_MS(25),
       .sync_retry = HS2N_MS(500),

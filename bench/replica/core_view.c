@@ -45,6 +45,18 @@ static void set_view(struct rep_core *core, uint64_t view, struct rep_tc *tc,
   rep_announce_view(core);
 }
 
+/* A certificate ends the view as it should.  One that was entered by a TC says
+ * little of others, since its leader waits for word from a quorum. */
+static void measure_view(struct rep_core *core, const struct rep_cert *cert,
+                         hs2n_time now) {
+  const struct rep_node *const node = rep_tree_find(&core->tree, &cert->block);
+
+  if (cert->view == core->view && core->entry_tc == NULL && node != NULL) {
+    rep_pacemaker_good(&core->pacemaker, &core->config.committee,
+                       rep_leader_after(core, node), now);
+  }
+}
+
 void rep_take_cert(struct rep_core *core, struct rep_cert *cert,
                    hs2n_time now) {
   if (cert->view > core->lock->view) {
@@ -55,6 +67,7 @@ void rep_take_cert(struct rep_core *core, struct rep_cert *cert,
     core->unsettled = true;
   }
   if (cert->view >= core->view) {
+    measure_view(core, cert, now);
     set_view(core, cert->view + 1, NULL, now);
     rep_try_propose(core, now);
   }

@@ -103,6 +103,26 @@ static void a_dead_replica_leads_no_more(void) {
   }
 }
 
+/* Nobody tells the core of the network: the floor is a fraction of what a view
+ * takes, and still only the first views fail. */
+static void learns_how_long_views_take(void) {
+  struct rep_core_info early;
+  struct rep_core_info late;
+
+  world_init(&w, 4, 10);
+  w.net =
+      (struct world_net){.delay_min = HS2N_MS(30), .delay_max = HS2N_MS(40)};
+  work(HS2N_S(5), HS2N_MS(10));
+  rep_core_info(w.replicas[0].core, &early);
+  work(HS2N_S(20), HS2N_MS(10));
+  rep_core_info(w.replicas[0].core, &late);
+  CHECK(early.counters.timeouts > 0);
+  CHECK_EQ(late.counters.timeouts, early.counters.timeouts);
+  CHECK(late.counters.blocks - early.counters.blocks > 200);
+  CHECK(w.broken == NULL);
+  world_fini(&w);
+}
+
 /* More than f are gone: nothing is committed, and nothing is lost. */
 static void stops_without_a_quorum(void) {
   uint64_t before;
@@ -291,6 +311,7 @@ int main(int argc, char **argv) {
   RUN(idles_slowly);
   RUN(commits_all_without_faults);
   RUN(a_dead_replica_leads_no_more);
+  RUN(learns_how_long_views_take);
   RUN(stops_without_a_quorum);
   RUN(catches_up_over_many_blocks);
   RUN(fetches_10000_blocks_past_a_liar);

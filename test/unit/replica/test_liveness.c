@@ -12,6 +12,8 @@
 static struct world w; /* too large for the stack */
 static uint64_t seeds = 60;
 static uint64_t first = 1;
+static uint64_t pauses;
+static uint64_t late; /* of them, with two time-outs before commits went on */
 
 static void step(void) {
   world_submit(&w);
@@ -34,35 +36,50 @@ static hs2n_time pause_some(void) {
   return last;
 }
 
-/* Somebody commits a new block until a time, and everybody a little later. */
-static bool commits_until(hs2n_time limit, hs2n_time later) {
+/* Somebody commits a new block until a time. */
+static bool commits_until(hs2n_time limit) {
   const uint64_t height = w.height;
 
   while (w.height == height && w.now < limit && w.broken == NULL) {
     step();
   }
-  if (w.height == height) {
-    return false;
-  }
-  while ((world_lowest_height(&w) <= height ||
+  return w.height > height;
+}
+
+/* Everybody has what was committed so far, and keeps up, until a time. */
+static bool all_follow_until(hs2n_time limit) {
+  const uint64_t height = w.height;
+
+  while ((world_lowest_height(&w) < height ||
           world_lowest_height(&w) + 4 < w.height) &&
-         w.now < limit + later && w.broken == NULL) {
+         w.now < limit && w.broken == NULL) {
     step();
   }
-  return world_lowest_height(&w) > height && w.broken == NULL;
+  return world_lowest_height(&w) >= height && w.broken == NULL;
 }
 
 /* The bound: one time-out of a view, and some round trips: to take turns after
- * it, and to get what was missed. */
+ * it, and to get what was missed.  Now and then it takes two: where the new
+ * leader had heard of a quorum and not of the one replica with a higher
+ * certificate, which the others then learn before its proposal comes. */
 static bool resumes(void) {
   const hs2n_time end = pause_some();
   const hs2n_time round_trip = 2 * w.net.delay_max;
+  hs2n_time limit;
 
   while (w.now < end && w.broken == NULL) {
     step();
   }
-  return commits_until(w.now + w.config.timer_min + 6 * round_trip,
-                       4 * round_trip);
+  pauses++;
+  limit = w.now + w.config.timer_min + 6 * round_trip;
+  if (!commits_until(limit)) {
+    late++;
+    limit += 2 * w.config.timer_min;
+    if (!commits_until(limit)) {
+      return false;
+    }
+  }
+  return all_follow_until(limit + 4 * round_trip);
 }
 
 static bool survives_pauses(uint32_t n, uint64_t seed) {
@@ -90,16 +107,20 @@ static bool survives_pauses(uint32_t n, uint64_t seed) {
   return ok;
 }
 
-static void goes_on_after_pauses_of_4(void) {
+static void check_pauses(uint32_t n) {
+  pauses = late = 0;
   for (uint64_t seed = first; seed < first + seeds; seed++) {
-    CHECK(survives_pauses(4, seed));
+    CHECK(survives_pauses(n, seed));
   }
+  CHECK(late * 100 < pauses);
+}
+
+static void goes_on_after_pauses_of_4(void) {
+  check_pauses(4);
 }
 
 static void goes_on_after_pauses_of_7(void) {
-  for (uint64_t seed = first; seed < first + seeds; seed++) {
-    CHECK(survives_pauses(7, seed));
-  }
+  check_pauses(7);
 }
 
 int main(int argc, char **argv) {

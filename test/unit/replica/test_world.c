@@ -155,6 +155,55 @@ static void catches_up_over_many_blocks(void) {
   world_fini(&w);
 }
 
+/* It is thousands of views behind those who go on all the while. */
+static void is_back_in_a_second_after_thousands_of_views(void) {
+  const struct world_replica *const late = &w.replicas[3];
+  struct rep_core_info info;
+  uint64_t missed;
+
+  world_init(&w, 4, 11);
+  work(HS2N_MS(100), HS2N_MS(1));
+  world_crash(&w, 3);
+  missed = w.height;
+  for (int i = 0; i < 4; i++) {
+    work(HS2N_S(1), HS2N_MS(4));
+    world_run(&w, HS2N_S(2));
+  }
+  missed = w.height - missed;
+  CHECK(missed > 3000);
+  world_restart(&w, 3);
+  work(HS2N_S(1), HS2N_MS(2));
+  CHECK(w.broken == NULL);
+  CHECK(late->height + 8 > w.height);
+  rep_core_info(late->core, &info);
+  CHECK(info.counters.sync_blocks >= missed);
+  CHECK(info.counters.votes > 100); /* it takes part again */
+  world_fini(&w);
+}
+
+/* Two of seven can't store a thing: they end, the others don't notice.  One
+ * has a disk that takes longer than a view may: its votes are not needed. */
+static void disks_that_fail_stop_nobody_else(void) {
+  uint64_t before;
+
+  world_init(&w, 7, 12);
+  work(HS2N_MS(200), HS2N_MS(1));
+  world_fill_disk(&w, 1);
+  world_fill_disk(&w, 4);
+  before = w.height;
+  work(HS2N_S(2), HS2N_MS(1));
+  CHECK(!w.replicas[1].up);
+  CHECK(!w.replicas[4].up);
+  CHECK(w.height > before + 1000);
+  CHECK(finishes());
+  w.replicas[2].sync_more = HS2N_MS(50);
+  before = w.height;
+  work(HS2N_S(2), HS2N_MS(1));
+  CHECK(w.height > before + 1000);
+  CHECK(finishes());
+  world_fini(&w);
+}
+
 /* covers: P01 */
 static void fetches_10000_blocks_past_a_liar(void) {
   struct rep_core_info info;
@@ -217,7 +266,7 @@ static void random_fault(void) {
   for (uint32_t i = 0; i < w.n; i++) {
     down += w.replicas[i].up ? 0 : 1;
   }
-  switch (world_random(&w, 7)) {
+  switch (world_random(&w, 9)) {
   case 0:
   case 1:
     if (down < 2) {
@@ -235,6 +284,16 @@ static void random_fault(void) {
     break;
   case 5:
     memset(w.group, 0, sizeof(w.group));
+    break;
+  case 6:
+    world_pause(&w, who, HS2N_MS(world_random(&w, 300)));
+    break;
+  case 7:
+    if (down < 2) {
+      world_fill_disk(&w, who);
+    } else {
+      w.replicas[who].sync_more = HS2N_MS(world_random(&w, 50));
+    }
     break;
   default:
     w.net.loss_percent = (uint32_t)world_random(&w, 30);
@@ -314,6 +373,8 @@ int main(int argc, char **argv) {
   RUN(learns_how_long_views_take);
   RUN(stops_without_a_quorum);
   RUN(catches_up_over_many_blocks);
+  RUN(is_back_in_a_second_after_thousands_of_views);
+  RUN(disks_that_fail_stop_nobody_else);
   RUN(fetches_10000_blocks_past_a_liar);
   RUN(a_view_costs_2_messages_a_replica);
   RUN(survives_losing_everybody);

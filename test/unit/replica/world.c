@@ -116,12 +116,13 @@ static void env_append_state(void *self, uint64_t seq,
 
   *record = (struct world_record){.state = *state, .seq = seq};
   record->state.lock = rep_cert_ref(state->lock);
-  world_push(w, (struct world_event){
-                    .when = w->now + world_random(w, w->net.sync_max + 1),
-                    .to = r->me,
-                    .life = r->life,
-                    .records = r->records_count,
-                    .seq = seq});
+  world_push(w,
+             (struct world_event){.when = w->now + r->sync_more +
+                                          world_random(w, w->net.sync_max + 1),
+                                  .to = r->me,
+                                  .life = r->life,
+                                  .records = r->records_count,
+                                  .seq = seq});
 }
 
 static void check_commit(struct world_replica *r,
@@ -295,7 +296,7 @@ void world_crash(struct world *w, uint32_t i) {
 }
 
 void world_restart(struct world *w, uint32_t i) {
-  if (!w->replicas[i].up) {
+  if (!w->replicas[i].up && !w->replicas[i].disk_full) {
     begin(w, i);
   }
 }

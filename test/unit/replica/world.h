@@ -8,11 +8,11 @@
  *
  * Produced: death of messages whose view is over at either end, loss, delay,
  * reordering (by unequal delay), duplication, partitions, crashes that lose
- * what was not synced, restarts, pauses after which all that has come in
- * meanwhile is there at once, slow disks, and one replica that lies: it
- * sends different blocks to different replicas, votes for both, extends old
- * certificates where a time-out gives it the excuse, and damages the blocks
- * that others ask it for.
+ * what was not synced, disks that are full, restarts, pauses after which all
+ * that has come in meanwhile is there at once, slow disks, and one replica that
+ * lies: it sends different blocks to different replicas, votes for both,
+ * extends old certificates where a time-out gives it the excuse, and damages
+ * the blocks that others ask it for.
  *
  * A run is a function of its seed. */
 #ifndef WORLD_H
@@ -52,6 +52,8 @@ struct world_replica {
   uint32_t life; /* counts restarts: events of an earlier life are void */
   bool up;
   hs2n_time paused_until;
+  hs2n_time sync_more; /* what its disk takes beyond the others' */
+  bool disk_full;      /* the next sync ends it */
   struct rep_core *core;
   struct world_record *records;
   size_t records_count;
@@ -119,6 +121,10 @@ void world_submit(struct world *w);
 /* Gives all transactions that some replica lacks to everybody again, as a
  * client without an answer does. */
 void world_resubmit(struct world *w);
+
+/* Nothing more is stored, so the replica ends itself as it wants to vote, and
+ * does not start again before world_heal. */
+void world_fill_disk(struct world *w, uint32_t i);
 
 void world_crash(struct world *w, uint32_t i);
 void world_restart(struct world *w, uint32_t i);

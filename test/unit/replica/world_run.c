@@ -17,7 +17,9 @@ static void happen(struct world *w, const struct world_event *event) {
   struct world_replica *const r = &w->replicas[event->to];
 
   if (event->body == NULL) {
-    if (event->life == r->life) {
+    if (event->life == r->life && r->disk_full) {
+      world_crash(w, event->to);
+    } else if (event->life == r->life) {
       r->durable = event->records > r->durable ? event->records : r->durable;
       rep_core_stored(r->core, event->seq, w->now);
     }
@@ -95,6 +97,10 @@ void world_run(struct world *w, hs2n_time duration) {
   w->now = end;
 }
 
+void world_fill_disk(struct world *w, uint32_t i) {
+  w->replicas[i].disk_full = true;
+}
+
 void world_pause(struct world *w, uint32_t i, hs2n_time duration) {
   struct world_replica *const r = &w->replicas[i];
   const hs2n_time until = w->now + duration;
@@ -145,6 +151,8 @@ void world_heal(struct world *w) {
   for (uint32_t i = 0; i < w->n; i++) {
     w->group[i] = 0;
     w->replicas[i].paused_until = 0;
+    w->replicas[i].sync_more = 0;
+    w->replicas[i].disk_full = false;
     world_restart(w, i);
   }
 }

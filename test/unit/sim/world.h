@@ -3,6 +3,7 @@
 #define SIM_WORLD_H
 
 #include "tap.h"
+#include "test_mem.h"
 
 #include <hs2net/hs2net.h>
 #include <hs2net/sim.h>

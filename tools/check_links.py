@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Fails when an object of lib/ needs a symbol that tools/layers.txt keeps from its module.
 
-check_links.py ROOT CORE_ARCHIVE IO_ARCHIVE
+check_links.py ROOT CORE_ARCHIVE IO_ARCHIVE SIM_ARCHIVE
 
 What check_layers.py says of includes holds for what is linked: a module needs
 symbols of the modules below it alone, third-party symbols of what it owns,
@@ -26,6 +26,7 @@ THIRD_PARTY = {'ngtcp2': r'ngtcp2_', 'wolfssl': r'wolf(SSL|TLS)|wc_', 'cbor': r'
 # All that the core has of the C library; __ is the compiler's and its sanitizers'.
 SYSTEM = r'__|_GLOBAL_OFFSET_TABLE_$|(mem|str)\w+$|bcmp$|v?snprintf$'
 SYSTEM_OF = {'base': r'(calloc|malloc|free)$'}  # lib/base/mem.c
+USERS = ('io', 'sim')  # of public names alone, like any user
 INSTRUMENTS = r'(asan|tsan|ubsan|sancov|gcov|llvm)'
 
 needs, home = set(), {}
@@ -45,9 +46,9 @@ def why_not(module, symbol):
         return None
     if symbol in home:
         owner = home[symbol]
-        if module == 'io' and owner != 'io' and not symbol.startswith('hs2n_'):
-            return 'is not public'
-        return None if module == 'io' or owner == module or owner in allow[module] else f'is of {owner}'
+        if module in USERS:
+            return None if owner == module or symbol.startswith('hs2n_') else 'is not public'
+        return None if owner == module or owner in allow[module] else f'is of {owner}'
     for library, pattern in THIRD_PARTY.items():
         if re.match(pattern, symbol):
             return None if module in owners[library] else f'is of {library}'

@@ -421,7 +421,9 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(bodies_incompressible, "bodies of such types that did not save a tenth")  \
   X(bodies_malformed, "bodies of peers that did not inflate as declared")     \
   X(messages_datagram, "messages sent in datagrams")                          \
-  X(messages_copied, "of these, written on a stream too: no ack in time")
+  X(messages_copied, "of these, written on a stream too: no ack in time")     \
+  X(messages_signed, "messages signed, once per send")                        \
+  X(refused_signature, "messages of peers without a good signature")
 
 struct hs2n_stats {
   size_t struct_size;

@@ -102,6 +102,7 @@ struct hs2ni_chan *hs2ni_cast_channel(struct hs2ni_cast *cast,
 
   if (chan == NULL &&
       hs2ni_chan_new(&chan, cast->msgs, peer->handle) == HS2N_OK) {
+    hs2ni_chan_key(chan, &peer->key);
     peer->channel = chan;
   }
   return chan;

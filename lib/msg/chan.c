@@ -60,6 +60,10 @@ int hs2ni_chan_new(struct hs2ni_chan **out, struct hs2ni_msgs *msgs,
   return HS2N_OK;
 }
 
+void hs2ni_chan_key(struct hs2ni_chan *chan, const struct hs2n_key *key) {
+  chan->signee = (struct hs2ni_signee){*key, hs2n_key_peer_id(key)};
+}
+
 static void end_list(const struct hs2ni_list *msgs, enum hs2n_outcome outcome) {
   while (msgs->head != NULL) {
     hs2ni_tx_failed(HS2NI_CONTAINER(msgs->head, struct hs2ni_tx_msg, node),

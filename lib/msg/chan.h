@@ -10,6 +10,7 @@
 #include "msg/msgs.h"
 #include "msg/rx.h"
 #include "msg/sends.h"
+#include "msg/signature.h"
 #include "msg/tx.h"
 #include "pack/pack.h"
 
@@ -26,8 +27,9 @@ struct hs2ni_chan {
   struct hs2ni_msgs *msgs;
   struct hs2ni_list_node node; /* msgs.chans */
   struct hs2n_peer peer;
-  struct hs2ni_conn *conn; /* NULL: detached */
-  uint64_t incarnation;    /* of the peer; 0: never met */
+  struct hs2ni_signee signee; /* the peer's messages are signed by it */
+  struct hs2ni_conn *conn;    /* NULL: detached */
+  uint64_t incarnation;       /* of the peer; 0: never met */
 
   struct hs2ni_tx_lane tx[HS2N_LANES];
   uint64_t charged_bytes; /* bodies that count against the budget */
@@ -52,6 +54,7 @@ struct hs2ni_msg_type {
   uint8_t lane;
   enum hs2n_compression compression;
   bool secret;
+  bool is_signed;
   uint32_t size_max;
 };
 
@@ -73,6 +76,8 @@ struct hs2ni_msgs {
   struct hs2ni_rx_msg *fetched;        /* waits for its verdict */
   struct hs2n_buf *lent;               /* its body, the application's to read
                                           though its channel may go */
+  uint8_t lent_signature[HS2N_SIGNATURE_LEN]; /* the same */
+  struct hs2ni_signer signer;
 };
 
 static inline struct hs2ni_env *hs2ni_chan_env(const struct hs2ni_chan *chan) {

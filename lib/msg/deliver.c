@@ -2,6 +2,7 @@
 #include "msg/chan.h"
 
 #include <assert.h>
+#include <string.h>
 
 /* What has no order comes first: nothing holds it up. */
 static struct hs2ni_rx_msg *first_ready(const struct hs2ni_rx_lane *lane) {
@@ -133,20 +134,27 @@ static void put_back(struct hs2ni_rx_msg *m) {
   hs2ni_rx_lane_update(lane);
 }
 
-/* Ends a message that is not what its record says, and tells of its sender's
- * breach.  It is judged, so that it does not come again on the next
- * connection. */
-static void refuse_bad(struct hs2ni_rx_msg *m, enum hs2n_reason code,
-                       struct hs2ni_event *out) {
+/* Ends a message that the application does not get.  It is judged, so that it
+ * does not come again on the next connection. */
+static void refuse(struct hs2ni_rx_msg *m, enum hs2n_reason code) {
   struct hs2ni_rx_lane *lane = m->lane;
 
-  *out = (struct hs2ni_event){.kind = HS2NI_EVENT_BREACH,
-                              .peer = lane->chan->peer,
-                              .reason = HS2N_REASON_PROTOCOL};
-  lane->chan->msgs->env->stats.messages_refused++;
+  hs2ni_chan_env(lane->chan)->stats.messages_refused++;
   judged(m);
   hs2ni_rx_nack(m, code);
   hs2ni_rx_lane_update(lane);
+}
+
+/* What the application gets of m. */
+static struct hs2n_msg given(const struct hs2ni_rx_msg *m) {
+  return (struct hs2n_msg){
+      .type = m->type,
+      .flags = m->view_bound ? HS2N_MSG_VIEW_BOUND : 0,
+      .view = m->view,
+      .body = m->body,
+      .signature = {m->signature,
+                    m->signature == NULL ? 0 : HS2N_SIGNATURE_LEN},
+  };
 }
 
 static void deliver(struct hs2ni_msgs *msgs, struct hs2ni_rx_msg *m,
@@ -162,11 +170,35 @@ static void deliver(struct hs2ni_msgs *msgs, struct hs2ni_rx_msg *m,
              .seq = m->seq,
              .lane = m->lane->lane,
              .unordered = m->loose},
-      .msg = {.type = m->type,
-              .flags = m->view_bound ? HS2N_MSG_VIEW_BOUND : 0,
-              .view = m->view,
-              .body = m->body},
+      .msg = given(m),
   };
+  if (m->signature != NULL) {
+    memcpy(msgs->lent_signature, m->signature, HS2N_SIGNATURE_LEN);
+    out->msg.signature.data = msgs->lent_signature;
+  }
+}
+
+/* Whether m, which is whole, is signed by its sender, where it must be.  When
+ * it is not to be delivered it is dealt with. */
+static bool verified(struct hs2ni_rx_msg *m) {
+  const struct hs2ni_chan *chan = m->lane->chan;
+  const struct hs2n_msg msg = given(m);
+
+  if (m->signature == NULL) {
+    return true;
+  }
+  switch (
+      hs2ni_signature_check(chan->msgs->signer.chain_id, &chan->signee, &msg)) {
+  case HS2N_OK:
+    return true;
+  case HS2N_ERR_BAD_SIGNATURE:
+    chan->msgs->env->stats.refused_signature++;
+    refuse(m, HS2N_REASON_BAD_SIGNATURE);
+    return false;
+  default: /* not now, see signature.h */
+    put_back(m);
+    return false;
+  }
 }
 
 bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
@@ -177,11 +209,17 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
   while ((m = next_message(msgs)) != NULL) {
     switch (hs2ni_rx_inflate(m)) {
     case HS2NI_OPENED:
-      deliver(msgs, m, out);
-      return true;
+      if (verified(m)) {
+        deliver(msgs, m, out);
+        return true;
+      }
+      break;
     case HS2NI_OPENED_BAD:
       msgs->env->stats.bodies_malformed++;
-      refuse_bad(m, HS2N_REASON_BAD_BODY, out);
+      *out = (struct hs2ni_event){.kind = HS2NI_EVENT_BREACH,
+                                  .peer = m->lane->chan->peer,
+                                  .reason = HS2N_REASON_PROTOCOL};
+      refuse(m, HS2N_REASON_BAD_BODY);
       return true;
     case HS2NI_OPENED_NO_MEMORY:
       put_back(m);

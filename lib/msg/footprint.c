@@ -52,33 +52,46 @@ static uint64_t bodies(const struct hs2n_limits *limits,
 /* Compressed bodies, each with its header shorter than the body that it stands
  * for, which is charged.  A frame may outlive its message, but takes the
  * charge along. */
-static uint64_t forms(const struct hs2n_limits *limits,
-                      const struct hs2n_type *types, size_t types_n) {
-  if (hs2ni_msgs_codecs(types, types_n) == 0) {
-    return 0;
+static uint64_t forms(const struct hs2n_limits *limits, bool is_packed,
+                      bool is_signed) {
+  uint64_t sum = is_packed ? limits->tx_queue_bytes_max : 0;
+
+  if (is_packed || is_signed) {
+    sum += HS2N_LANES *
+           blocks(limits->tx_queue_msgs_max, sizeof(struct hs2ni_form));
   }
-  return limits->tx_queue_bytes_max +
-         HS2N_LANES *
-             blocks(limits->tx_queue_msgs_max, sizeof(struct hs2ni_form));
+  return sum;
+}
+
+static bool any_signed(const struct hs2n_type *types, size_t types_n) {
+  for (size_t i = 0; i < types_n; i++) {
+    if ((types[i].flags & HS2N_TYPE_SIGNED) != 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n) {
   const uint64_t msgs = limits->tx_queue_msgs_max;
   const uint64_t large = HS2NI_LANE_BODIES_MAX;
+  const bool is_packed = hs2ni_msgs_codecs(types, types_n) != 0;
+  const bool is_signed = any_signed(types, types_n);
   /* Messages ready, judged later, being filled, fetched; then refusals. */
   const uint64_t rx_msgs = HS2N_LANES * (msgs + limits->rx_later_max + 1) + 1 +
                            2 * HS2NI_NACKS_MAX + HS2N_LANES;
 
   return sizeof(struct hs2ni_chan) + blocks(1, sizeof(struct hs2ni_ledger)) +
          2 * sizeof(struct hs2ni_account) + limits->tx_queue_bytes_max +
-         forms(limits, types, types_n) +
+         forms(limits, is_packed, is_signed) +
          hs2ni_rx_inflated_max(limits, types, types_n) +
          HS2N_LANES * (blocks(msgs, sizeof(struct hs2ni_tx_msg)) +
-                       blocks(3 * msgs + large, sizeof(struct hs2ni_frame)) +
+                       blocks(3 * msgs + large, hs2ni_frame_size(is_signed)) +
                        blocks(large, sizeof(struct hs2ni_tx_body)) +
                        blocks(large, sizeof(struct hs2ni_rx_pair))) +
          blocks(rx_msgs, sizeof(struct hs2ni_rx_msg)) +
+         (is_signed ? blocks(rx_msgs, HS2N_SIGNATURE_LEN) : 0) +
          blocks(HS2NI_HEADS_MAX, sizeof(struct hs2ni_rx_head)) +
          bodies(limits, types, types_n);
 }

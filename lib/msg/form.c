@@ -66,28 +66,49 @@ static struct hs2n_buf *pack(struct hs2ni_msgs *msgs,
   return packed;
 }
 
-struct hs2ni_form *hs2ni_form_new(struct hs2ni_msgs *msgs,
-                                  const struct hs2ni_target *targets, size_t n,
-                                  const struct hs2n_msg *msg) {
-  struct hs2n_buf *packed = pack(msgs, targets, n, msg);
+static int sign(struct hs2ni_msgs *msgs, const struct hs2n_msg *msg,
+                struct hs2ni_form *form) {
+  int err;
+
+  if (!msgs->types[msg->type].is_signed) {
+    return HS2N_OK;
+  }
+  assert(msgs->signer.identity != NULL);
+  err = hs2ni_signature_make(&msgs->signer, msg, form->signature);
+  form->is_signed = err == HS2N_OK;
+  msgs->env->stats.messages_signed += form->is_signed;
+  return err;
+}
+
+int hs2ni_form_new(struct hs2ni_form **out, struct hs2ni_msgs *msgs,
+                   const struct hs2ni_target *targets, size_t n,
+                   const struct hs2n_msg *msg) {
+  const struct hs2ni_msg_type *type = &msgs->types[msg->type];
   struct hs2ni_pool *pool = &msgs->store->pool;
   struct hs2ni_form *form;
+  int err;
 
-  if (packed == NULL) {
-    return NULL;
+  *out = NULL;
+  if (type->compression == HS2N_COMPRESSION_NONE && !type->is_signed) {
+    return HS2N_OK;
   }
   form = hs2ni_pool_take(pool, sizeof(*form));
   if (form == NULL) {
-    hs2ni_buf_unref(packed);
-    return NULL;
+    return HS2N_ERR_NO_MEMORY;
   }
   *form = (struct hs2ni_form){
       .pool = pool,
       .refs = 1,
-      .codec = msgs->types[msg->type].compression,
-      .packed = packed,
+      .codec = type->compression,
+      .packed = pack(msgs, targets, n, msg),
   };
-  return form;
+  err = sign(msgs, msg, form);
+  if (err != HS2N_OK || (form->packed == NULL && !form->is_signed)) {
+    hs2ni_form_unref(form);
+    return err;
+  }
+  *out = form;
+  return HS2N_OK;
 }
 
 struct hs2ni_form *hs2ni_form_ref(struct hs2ni_form *form) {

@@ -12,6 +12,10 @@ static uint32_t wire_len(const struct hs2ni_tx_msg *m) {
   return body == NULL ? 0 : (uint32_t)hs2n_buf_span(body).len;
 }
 
+static bool is_signed(const struct hs2ni_tx_msg *m) {
+  return m->form != NULL && m->form->is_signed;
+}
+
 static bool is_large(const struct hs2ni_tx_msg *m) {
   return wire_len(m) > hs2ni_chan_env(m->lane->chan)->limits.large_body_bytes;
 }
@@ -97,10 +101,28 @@ static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
     record.codec = (enum hs2ni_codec)m->form->codec;
     record.raw_len = m->body_len;
   }
+  if (is_signed(m)) {
+    record.flags |= HS2NI_FLAG_SIGNED;
+    record.signature =
+        (struct hs2n_span){m->form->signature, HS2N_SIGNATURE_LEN};
+  }
   len = hs2ni_record_encode(&record, bytes);
-  assert(len <= sizeof(f->header));
+  assert(len <= f->header_room);
   memcpy(f->header, bytes, len);
   f->header_len = (uint8_t)len;
+}
+
+static size_t header_room(bool is_signed) {
+  return HS2NI_FRAME_HEADER_MAX + (is_signed ? HS2NI_FRAME_SIGNATURE : 0);
+}
+
+size_t hs2ni_frame_size(bool is_signed) {
+  return sizeof(struct hs2ni_frame) + header_room(is_signed);
+}
+
+static void frame_give(struct hs2ni_frame *f) {
+  hs2ni_pool_give(hs2ni_chan_pool(f->lane->chan), f,
+                  sizeof(*f) + f->header_room);
 }
 
 struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
@@ -113,16 +135,19 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   if (!may_add(m)) {
     return NULL;
   }
-  f = hs2ni_pool_take(pool, sizeof(*f));
+  f = hs2ni_pool_take(pool, hs2ni_frame_size(is_signed(m)));
   if (f == NULL) {
     hs2ni_tx_lane_retry(lane);
     return NULL;
   }
-  *f = (struct hs2ni_frame){.lane = lane, .msg = m, .order = m->order};
+  *f = (struct hs2ni_frame){.lane = lane,
+                            .msg = m,
+                            .order = m->order,
+                            .header_room = (uint8_t)header_room(is_signed(m))};
   if (large) {
     f->large = hs2ni_tx_body_new(f);
     if (f->large == NULL) {
-      hs2ni_pool_give(pool, f, sizeof(*f));
+      frame_give(f);
       return NULL;
     }
   }
@@ -185,7 +210,7 @@ void hs2ni_frame_free(struct hs2ni_frame *f) {
   if (f->charged) {
     hs2ni_tx_uncharge(lane, f->charge);
   }
-  hs2ni_pool_give(hs2ni_chan_pool(lane->chan), f, sizeof(*f));
+  frame_give(f);
 }
 
 void hs2ni_frame_leave(struct hs2ni_frame *f, enum hs2n_reason code,

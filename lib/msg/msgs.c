@@ -2,6 +2,7 @@
 #include "msg/chan.h"
 
 #include <assert.h>
+#include <string.h>
 
 size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits) {
   return ((size_t)1 << 20) + (size_t)limits->peers_max * 16384;
@@ -29,6 +30,18 @@ uint32_t hs2ni_msgs_codecs(const struct hs2n_type *types, size_t types_n) {
   return codecs;
 }
 
+void hs2ni_msgs_sign(struct hs2ni_msgs *msgs,
+                     const struct hs2n_identity *identity,
+                     const char *chain_id) {
+  const struct hs2n_key key = hs2n_identity_key(identity);
+
+  msgs->signer = (struct hs2ni_signer){
+      .identity = identity,
+      .id = hs2n_key_peer_id(&key),
+      .chain_id = {(const uint8_t *)chain_id, strlen(chain_id)},
+  };
+}
+
 uint64_t hs2ni_msgs_capabilities(const struct hs2ni_msgs *msgs) {
   uint64_t caps = HS2NI_MSGS_CAPABILITIES;
 
@@ -53,6 +66,7 @@ static void declare(struct hs2ni_msgs *msgs, const struct hs2n_type *types,
         .lane = (uint8_t)type->lane,
         .compression = type->compression,
         .secret = (type->flags & HS2N_TYPE_SECRET) != 0,
+        .is_signed = (type->flags & HS2N_TYPE_SIGNED) != 0,
         .size_max = type->size_max,
     };
     if (type->size_max > msgs->body_max[type->lane]) {
@@ -247,9 +261,11 @@ int hs2ni_msgs_send(struct hs2ni_msgs *msgs, const struct hs2ni_target *targets,
       return HS2N_ERR_NO_MEMORY;
     }
   }
-  form = hs2ni_form_new(msgs, targets, n, msg);
-  err = make(targets, n, msg, msgs->types[msg->type].lane, form, &made);
-  hs2ni_form_unref(form);
+  err = hs2ni_form_new(&form, msgs, targets, n, msg);
+  if (err == HS2N_OK) {
+    err = make(targets, n, msg, msgs->types[msg->type].lane, form, &made);
+    hs2ni_form_unref(form);
+  }
   if (err != HS2N_OK) {
     hs2ni_send_discard(send);
     return err;

@@ -30,7 +30,7 @@
 #include <hs2net/msg.h>
 
 /* What this layer can always read (HS2NI_CAP_*). */
-#define HS2NI_MSGS_CAPABILITIES HS2NI_CAP_DATAGRAM
+#define HS2NI_MSGS_CAPABILITIES (HS2NI_CAP_DATAGRAM | HS2NI_CAP_SIGNED)
 
 struct hs2ni_msgs;
 struct hs2ni_chan;
@@ -41,6 +41,11 @@ HS2N_MUST_CHECK int hs2ni_msgs_new(struct hs2ni_msgs **out,
                                    struct hs2ni_env *env,
                                    const struct hs2n_type *types,
                                    size_t types_n);
+/* Whose messages these are, for types that are signed: must be called before
+ * one is sent.  Both are kept. */
+void hs2ni_msgs_sign(struct hs2ni_msgs *msgs,
+                     const struct hs2n_identity *identity,
+                     const char *chain_id);
 /* What this layer can read, for the hello: beside HS2NI_MSGS_CAPABILITIES the
  * codecs that its types are compressed by. */
 uint64_t hs2ni_msgs_capabilities(const struct hs2ni_msgs *msgs);
@@ -55,6 +60,9 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs);
 HS2N_MUST_CHECK int hs2ni_chan_new(struct hs2ni_chan **out,
                                    struct hs2ni_msgs *msgs,
                                    struct hs2n_peer peer);
+/* Whose signatures the peer's messages must bear, where they are signed: must
+ * be called before the channel is attached. */
+void hs2ni_chan_key(struct hs2ni_chan *chan, const struct hs2n_key *key);
 /* Ends what is queued or unacknowledged as PEER_GONE (or CANCELLED when the
  * node stops) and drops what was received. */
 void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome);

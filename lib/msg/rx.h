@@ -55,6 +55,7 @@ struct hs2ni_rx_msg {
   struct hs2ni_rx_lane *lane;
   struct hs2ni_rx_pair *pair; /* its body is still on its way */
   struct hs2n_buf *body;      /* NULL: empty */
+  uint8_t *signature;         /* NULL: its type is not signed */
   uint64_t seq;
   uint64_t view;
   uint64_t end;  /* a refusal's place in our acks stream */
@@ -191,6 +192,9 @@ void hs2ni_rx_lane_refuse(struct hs2ni_rx_lane *lane, uint64_t seq);
 /* NULL: out of memory. */
 struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
                                       const struct hs2ni_record *r);
+/* The same for one to take: with its signature, where that matters. */
+struct hs2ni_rx_msg *hs2ni_rx_msg_taken(struct hs2ni_rx_lane *lane,
+                                        const struct hs2ni_record *r);
 void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m);
 /* m has come whole, or up to a body with a stream of its own. */
 void hs2ni_rx_ready(struct hs2ni_rx_msg *m);

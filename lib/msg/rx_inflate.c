@@ -5,6 +5,8 @@
  * read, and no peer can fill memory with what it did not send. */
 #include "msg/chan.h"
 
+#include <assert.h>
+
 bool hs2ni_rx_packed_well(const struct hs2ni_msgs *msgs,
                           const struct hs2ni_record *r) {
   if ((r->flags & HS2NI_FLAG_COMPRESSED) == 0) {
@@ -31,6 +33,7 @@ enum hs2ni_opened hs2ni_rx_inflate(struct hs2ni_rx_msg *m) {
   if (codec == HS2N_COMPRESSION_NONE) {
     return HS2NI_OPENED;
   }
+  assert(m->body != NULL); /* one that is stale is not asked for */
   packed = hs2n_buf_span(m->body);
   if (!hs2ni_pack_claim(codec, packed, m->raw_len)) {
     return HS2NI_OPENED_BAD;

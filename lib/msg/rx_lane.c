@@ -11,6 +11,10 @@ void hs2ni_rx_lane_init(struct hs2ni_rx_lane *lane, struct hs2ni_chan *chan,
 
 void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m) {
   hs2ni_buf_unref(m->body);
+  if (m->signature != NULL) {
+    hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m->signature,
+                    HS2N_SIGNATURE_LEN);
+  }
   hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
 }
 
@@ -39,6 +43,23 @@ struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
   return m;
 }
 
+struct hs2ni_rx_msg *hs2ni_rx_msg_taken(struct hs2ni_rx_lane *lane,
+                                        const struct hs2ni_record *r) {
+  struct hs2ni_rx_msg *m = hs2ni_rx_msg_new(lane, r);
+
+  if (m == NULL || !lane->chan->msgs->types[r->type].is_signed) {
+    return m;
+  }
+  assert(r->signature.len == HS2N_SIGNATURE_LEN);
+  m->signature = hs2ni_pool_take(hs2ni_chan_pool(lane->chan), r->signature.len);
+  if (m->signature == NULL) {
+    hs2ni_rx_msg_free(m);
+    return NULL;
+  }
+  memcpy(m->signature, r->signature.data, r->signature.len);
+  return m;
+}
+
 enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
                                 const struct hs2ni_record *r,
                                 enum hs2n_reason code) {
@@ -55,6 +76,8 @@ enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
   if (m == NULL) {
     return HS2NI_FAIL;
   }
+  hs2ni_chan_env(lane->chan)->stats.refused_signature +=
+      code == HS2N_REASON_BAD_SIGNATURE;
   hs2ni_rx_nack(m, code);
   return HS2NI_SKIP;
 }
@@ -65,6 +88,9 @@ enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
 
   if (!type->declared || type->lane != lane->lane) {
     return HS2N_REASON_UNKNOWN_TYPE;
+  }
+  if (type->is_signed && (r->flags & HS2NI_FLAG_SIGNED) == 0) {
+    return HS2N_REASON_BAD_SIGNATURE;
   }
   if (r->codec != 0 && type->secret) {
     return HS2N_REASON_BAD_BODY;
@@ -159,7 +185,7 @@ static enum hs2n_reason take_large(struct hs2ni_rx_lane *lane,
   struct hs2ni_rx_msg *m = NULL;
   enum hs2n_reason reason;
 
-  if (fate == HS2NI_TAKE && (m = hs2ni_rx_msg_new(lane, r)) == NULL) {
+  if (fate == HS2NI_TAKE && (m = hs2ni_rx_msg_taken(lane, r)) == NULL) {
     return HS2N_REASON_INTERNAL;
   }
   reason = hs2ni_rx_large(lane, r, m);
@@ -185,7 +211,7 @@ static enum hs2n_reason take_small(struct hs2ni_rx_lane *lane,
     lane->skip = r->body_len;
     return HS2N_REASON_NONE;
   }
-  m = hs2ni_rx_msg_new(lane, r);
+  m = hs2ni_rx_msg_taken(lane, r);
   if (m == NULL) {
     return HS2N_REASON_INTERNAL;
   }

@@ -74,7 +74,7 @@ static void take(struct hs2ni_rx_lane *lane, const struct hs2ni_record *r,
       hs2ni_rx_loose_fate(lane, r) != HS2NI_TAKE) {
     return;
   }
-  m = hs2ni_rx_msg_new(lane, r);
+  m = hs2ni_rx_msg_taken(lane, r);
   if (m == NULL) {
     return;
   }

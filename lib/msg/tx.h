@@ -18,6 +18,7 @@
 #include "msg/tx_loose.h"
 #include "wire/record.h"
 
+#include <hs2net/identity.h>
 #include <hs2net/msg.h>
 
 struct hs2ni_chan;
@@ -31,15 +32,18 @@ struct hs2ni_send;
 #define HS2NI_LANE_BODIES_MAX 8u
 #define HS2NI_LANE_BODIES_BYTES (2u << 20)
 
-/* Of a record without its signature. */
+/* Of a record without its signature, and what that takes. */
 #define HS2NI_FRAME_HEADER_MAX 52u
+#define HS2NI_FRAME_SIGNATURE (2u + HS2N_SIGNATURE_LEN)
 
 /* What is not plain in a send, made once for all of its receivers. */
 struct hs2ni_form {
   struct hs2ni_pool *pool;
   uint32_t refs;
   enum hs2n_compression codec;
-  struct hs2n_buf *packed; /* the body, by codec */
+  struct hs2n_buf *packed; /* the body, by codec; NULL: it is not worth it */
+  bool is_signed;
+  uint8_t signature[HS2N_SIGNATURE_LEN];
 };
 
 struct hs2ni_tx_msg {
@@ -80,7 +84,8 @@ struct hs2ni_frame {
   bool charged;
   bool in_lane; /* still in tx_lane.frames */
   uint8_t header_len;
-  uint8_t header[HS2NI_FRAME_HEADER_MAX];
+  uint8_t header_room; /* bytes that header has */
+  uint8_t header[];
 };
 
 struct hs2ni_tx_body {
@@ -136,11 +141,13 @@ struct hs2ni_target;
 /* ---- form.c ---------------------------------------------------------------
  */
 
-/* The form of a message, with one reference for the caller.  NULL: plain, for
- * want of memory too. */
-struct hs2ni_form *hs2ni_form_new(struct hs2ni_msgs *msgs,
-                                  const struct hs2ni_target *targets, size_t n,
-                                  const struct hs2n_msg *msg);
+/* The form of a message, with one reference for the caller; NULL: plain.  A
+ * body that can't be compressed for want of memory goes as it is.
+ * Returns HS2N_OK, HS2N_ERR_NO_MEMORY or HS2N_ERR_CRYPTO. */
+HS2N_MUST_CHECK int hs2ni_form_new(struct hs2ni_form **out,
+                                   struct hs2ni_msgs *msgs,
+                                   const struct hs2ni_target *targets, size_t n,
+                                   const struct hs2n_msg *msg);
 /* form may be NULL in both. */
 struct hs2ni_form *hs2ni_form_ref(struct hs2ni_form *form);
 void hs2ni_form_unref(struct hs2ni_form *form);
@@ -209,6 +216,8 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m);
 bool hs2ni_frame_room(const struct hs2ni_tx_lane *lane);
 /* Puts a frame at the end of its lane's frames. */
 void hs2ni_frame_append(struct hs2ni_frame *f);
+/* Bytes of a frame's block. */
+size_t hs2ni_frame_size(bool is_signed);
 size_t hs2ni_frame_len(const struct hs2ni_frame *f);
 /* Separates f from its message: f goes at once when nothing of it was sent,
  * else when the transport lets it.  with_charge: f takes the budget along. */

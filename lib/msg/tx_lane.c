@@ -66,6 +66,10 @@ static enum hs2n_reason peer_refuses(const struct hs2ni_tx_msg *m) {
       type->lane != m->lane->lane) {
     return HS2N_REASON_UNKNOWN_TYPE;
   }
+  if (m->form != NULL && m->form->is_signed &&
+      (chan->peer_caps & HS2NI_CAP_SIGNED) == 0) {
+    return HS2N_REASON_UNSUPPORTED;
+  }
   return m->body_len > type->size_max ? HS2N_REASON_MSG_TOO_BIG
                                       : HS2N_REASON_NONE;
 }

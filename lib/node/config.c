@@ -94,7 +94,7 @@ static int check_type(const struct hs2n_type *type, uint64_t *seen,
   if (type->size_max > HS2N_BODY_MAX) {
     return bad(out_field, "types.size_max");
   }
-  if ((type->flags & ~(uint32_t)HS2N_TYPE_SECRET) != 0) {
+  if ((type->flags & ~(uint32_t)(HS2N_TYPE_SECRET | HS2N_TYPE_SIGNED)) != 0) {
     return bad(out_field, "types.flags");
   }
   return may_compress(type) ? HS2N_OK : bad(out_field, "types.compression");

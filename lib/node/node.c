@@ -118,6 +118,9 @@ static int make_parts(struct hs2n_node *node, const struct hs2n_config *c,
     err = hs2ni_msgs_new(&node->msgs, &node->env, node->types, node->types_n);
   }
   if (err == HS2N_OK) {
+    hs2ni_msgs_sign(node->msgs, c->identity, node->chain_id);
+  }
+  if (err == HS2N_OK) {
     err = make_peers(node, c);
   }
   if (err == HS2N_OK) {

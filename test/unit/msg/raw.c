@@ -63,6 +63,8 @@ void raw_init(struct raw *r, const struct hs2n_limits *limits) {
 
 void raw_init_types(struct raw *r, const struct hs2n_limits *limits,
                     const struct hs2n_type *types) {
+  struct hs2n_key key;
+
   *r = (struct raw){.conn.ops = &raw_ops, .types = types};
   test_mem_init(&r->mem, 0);
   r->env = (struct hs2ni_env){.mem = &r->mem.mem, .now = HS2N_S(1)};
@@ -74,6 +76,10 @@ void raw_init_types(struct raw *r, const struct hs2n_limits *limits,
       hs2ni_chan_new(&r->chan, r->msgs, (struct hs2n_peer){1}) != HS2N_OK) {
     abort();
   }
+  r->identity = world_identity(1);
+  key = hs2n_identity_key(r->identity);
+  hs2ni_chan_key(r->chan, &key);
+  hs2ni_msgs_sign(r->msgs, r->identity, WORLD_CHAIN);
 }
 
 void raw_attach(struct raw *r, uint64_t incarnation) {
@@ -95,6 +101,7 @@ void raw_attach(struct raw *r, uint64_t incarnation) {
 void raw_fini(struct raw *r) {
   hs2ni_chan_free(r->chan, HS2N_DONE_CANCELLED);
   hs2ni_msgs_free(r->msgs);
+  hs2n_identity_free(r->identity);
   CHECK_EQ(r->mem.live_bytes, 0);
 }
 

@@ -17,6 +17,7 @@ struct raw {
   struct test_mem mem;
   struct hs2ni_env env;
   const struct hs2n_type *types;
+  struct hs2n_identity *identity; /* of both ends */
   struct hs2ni_msgs *msgs;
   struct hs2ni_chan *chan;
   uint64_t opened, resets, reset_code, credited, wants;

@@ -36,6 +36,7 @@ static bool run_with_failure(uint32_t place, uint64_t at,
   for (int round = 0; round < 2; round++) {
     sent += send_one(&w, HS2N_LANE_VOTE, 100, true) == HS2N_OK;
     sent += send_one(&w, HS2N_LANE_BULK, 200000, false) == HS2N_OK;
+    sent += send_one(&w, HS2N_LANE_CERT, 3000, false) == HS2N_OK;
     sent += send_one(&w, HS2N_LANE_VOTE, 0, false) == HS2N_OK;
     got += world_run(&w, 1);
     join_again(&w);

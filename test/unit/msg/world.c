@@ -29,7 +29,8 @@ const struct hs2n_type world_packed_types[HS2N_LANES] = {
     {.id = 2,
      .lane = HS2N_LANE_CERT,
      .size_max = 65536,
-     .compression = HS2N_COMPRESSION_LZ4},
+     .compression = HS2N_COMPRESSION_LZ4,
+     .flags = HS2N_TYPE_SIGNED},
     {.id = 3,
      .lane = HS2N_LANE_PROPOSAL,
      .size_max = 1u << 20,
@@ -149,14 +150,29 @@ static void must(int err) {
   }
 }
 
+static int rand_of_place(void *user_data, uint8_t *out, size_t len) {
+  memset(out, 1 + (int)*(const uint32_t *)user_data, len);
+  return 0;
+}
+
+struct hs2n_identity *world_identity(uint32_t place) {
+  struct hs2n_identity *identity;
+
+  must(hs2n_identity_generate(&identity, hs2n_mem_libc(), rand_of_place,
+                              &place));
+  return identity;
+}
+
 static void place_start(struct world *w, uint32_t i) {
   struct world_place *p = &w->places[i];
 
   must(hs2ni_msgs_new(&p->msgs, &p->env, w->types, HS2N_LANES));
+  hs2ni_msgs_sign(p->msgs, p->identity, WORLD_CHAIN);
   for (uint32_t j = 0; j < w->n; j++) {
     if (j != i) {
       p->ends[j] = (struct world_end){.world = w, .place = i, .other = j};
       must(hs2ni_chan_new(&p->ends[j].chan, p->msgs, (struct hs2n_peer){j}));
+      hs2ni_chan_key(p->ends[j].chan, &w->places[j].key);
     }
   }
 }
@@ -186,10 +202,13 @@ void world_init(struct world *w, const struct world_options *options) {
                                                       : options->types};
   assert(w->n <= WORLD_PLACES_MAX);
   for (uint32_t i = 0; i < w->n; i++) {
+    w->places[i].identity = world_identity(i);
+    w->places[i].key = hs2n_identity_key(w->places[i].identity);
+  }
+  for (uint32_t i = 0; i < w->n; i++) {
     struct world_place *p = &w->places[i];
     const struct hs2n_addr addr = {.family = HS2N_FAMILY_IPV4,
                                    .port = (uint16_t)(i + 1)};
-    const struct hs2n_key key = {{(uint8_t)(i + 1)}};
 
     test_mem_init(&p->mem, 0);
     p->env = (struct hs2ni_env){.mem = &p->mem.mem, .now = HS2N_S(1)};
@@ -198,7 +217,7 @@ void world_init(struct world *w, const struct world_options *options) {
       p->env.limits = options->limits[options->limits_differ ? i : 0];
     }
     p->incarnation = 1000 + i;
-    p->link = memlink_new(w->net, &p->env, &addr, &key, &user_ops, p);
+    p->link = memlink_new(w->net, &p->env, &addr, &p->key, &user_ops, p);
     place_start(w, i);
   }
 }
@@ -207,6 +226,7 @@ void world_fini(struct world *w) {
   for (uint32_t i = 0; i < w->n; i++) {
     place_stop(w, i);
     w->places[i].link->ops->free(w->places[i].link);
+    hs2n_identity_free(w->places[i].identity);
     CHECK_EQ(w->places[i].mem.live_bytes, 0);
   }
   CHECK_EQ(memnet_corruptions(w->net), 0);

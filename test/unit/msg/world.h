@@ -20,7 +20,8 @@
 
 /* Types: one a lane, id == lane. */
 extern const struct hs2n_type world_types[HS2N_LANES];
-/* The same, those above VOTE compressed where the build can. */
+/* The same, those above VOTE compressed where the build can, and CERT signed.
+ */
 extern const struct hs2n_type world_packed_types[HS2N_LANES];
 
 struct world;
@@ -35,6 +36,8 @@ struct world_end { /* a place's view of another place */
 struct world_place {
   struct test_mem mem;
   struct hs2ni_env env;
+  struct hs2n_identity *identity;
+  struct hs2n_key key;
   struct hs2ni_msgs *msgs;
   struct hs2ni_link *link;
   uint64_t incarnation;
@@ -60,6 +63,10 @@ struct world_options {
   const struct hs2n_type *types;    /* NULL: world_types */
   bool limits_differ;               /* limits has one for each place */
 };
+
+/* The identity of a place, the same each time; to be freed. */
+struct hs2n_identity *world_identity(uint32_t place);
+#define WORLD_CHAIN "world"
 
 void world_init(struct world *w, const struct world_options *options);
 void world_fini(struct world *w);

@@ -3,6 +3,7 @@
  * version 1. */
 #include "hex.h"
 #include "tap.h"
+#include "wire/envelope.h"
 #include "wire/hello.h"
 #include "wire/record.h"
 
@@ -152,6 +153,16 @@ static const struct hs2ni_hello hello_means = {
     .types_n = 2,
 };
 
+static const char envelope_bytes[] =
+    "6873326e6574206d657373616765 00"
+    "86"
+    "68 746573742d6e6574"
+    "5820 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    "01"
+    "01"
+    "07"
+    "5820 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
 /* Reads bytes and compares, byte for byte. */
 static void check_bytes(const uint8_t *got, size_t len, const char *want) {
   uint8_t bytes[256];
@@ -226,9 +237,26 @@ static void a_hello_is_written_and_read_as_ever(void) {
   CHECK_MEM(again, bytes, (size_t)len);
 }
 
+/* covers: P12 */
+static void an_envelope_is_written_as_ever(void) {
+  struct hs2ni_envelope envelope = {
+      .chain_id = {(const uint8_t *)"test-net", 8},
+      .type = 1,
+      .flags = HS2NI_FLAG_VIEW_BOUND,
+      .view = 7,
+  };
+  const struct hs2n_span body = {(const uint8_t *)"abc", 3};
+  uint8_t bytes[HS2NI_ENVELOPE_MAX];
+
+  memcpy(envelope.sender.bytes, counting, sizeof(envelope.sender.bytes));
+  hs2n_sha256(&body, 1, envelope.hash);
+  check_bytes(bytes, hs2ni_envelope_encode(&envelope, bytes), envelope_bytes);
+}
+
 int main(void) {
   RUN(heads_are_written_and_read_as_ever);
   RUN(records_are_written_and_read_as_ever);
   RUN(a_hello_is_written_and_read_as_ever);
+  RUN(an_envelope_is_written_as_ever);
   return tap_done();
 }

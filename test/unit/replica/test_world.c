@@ -103,6 +103,29 @@ static void a_dead_replica_leads_no_more(void) {
   }
 }
 
+/* It signs, and so keeps its turns: each may cost a time-out and some views of
+ * round robin, in which it may spoil two more. */
+static void who_never_proposes_stops_nobody(void) {
+  for (uint32_t n = 4; n <= 7; n += 3) {
+    uint64_t before;
+
+    world_init(&w, n, 13);
+    work(HS2N_MS(200), HS2N_MS(1));
+    w.mute = 1;
+    before = w.height;
+    for (int i = 0; i < 20; i++) {
+      const uint64_t height = w.height;
+
+      work(HS2N_MS(100), HS2N_MS(1)); /* five time-outs */
+      CHECK(w.height > height);
+    }
+    CHECK(w.height - before > 200);
+    w.mute = -1;
+    CHECK(finishes());
+    world_fini(&w);
+  }
+}
+
 /* Nobody tells the core of the network: the floor is a fraction of what a view
  * takes, and still only the first views fail. */
 static void learns_how_long_views_take(void) {
@@ -370,6 +393,7 @@ int main(int argc, char **argv) {
   RUN(idles_slowly);
   RUN(commits_all_without_faults);
   RUN(a_dead_replica_leads_no_more);
+  RUN(who_never_proposes_stops_nobody);
   RUN(learns_how_long_views_take);
   RUN(stops_without_a_quorum);
   RUN(catches_up_over_many_blocks);

@@ -77,6 +77,9 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
     world_lie(r->world, r->me, body);
     return;
   }
+  if ((int32_t)r->me == r->world->mute && kind == REP_PROPOSAL) {
+    return;
+  }
   for (uint32_t to = 0; to < r->world->n; to++) {
     if (to != r->me) {
       world_transmit(r->world, r->me, to, kind, view, body);
@@ -305,6 +308,7 @@ void world_init(struct world *w, uint32_t n, uint64_t seed) {
   *w = (struct world){.n = n,
                       .random = seed,
                       .liar = -1,
+                      .mute = -1,
                       .net = {.delay_min = HS2N_US(100),
                               .delay_max = HS2N_MS(1),
                               .sync_max = HS2N_US(200)}};

@@ -12,7 +12,7 @@
  * that has come in meanwhile is there at once, slow disks, and one replica that
  * lies: it sends different blocks to different replicas, votes for both,
  * extends old certificates where a time-out gives it the excuse, and damages
- * the blocks that others ask it for.
+ * the blocks that others ask it for; or one that signs but never proposes.
  *
  * A run is a function of its seed. */
 #ifndef WORLD_H
@@ -88,6 +88,7 @@ struct world {
   struct world_net net;
   uint32_t group[WORLD_N_MAX]; /* replicas of different groups don't talk */
   int32_t liar;                /* the replica that equivocates; -1: none */
+  int32_t mute;                /* votes, but never proposes; -1: none */
   struct rep_config config;
   struct world_replica replicas[WORLD_N_MAX];
   struct world_event *events; /* a heap */

@@ -142,6 +142,9 @@ static void transmit(struct netsim *s, size_t from, const struct hs2n_tx *tx,
   struct packet *p;
 
   s->datagrams++;
+  if (s->config.capture != NULL) {
+    s->config.capture(tx->data + offset, len, from, to);
+  }
   s->bytes[from] += len;
   if (s->trace_n < NETSIM_TRACE_MAX) {
     s->trace[s->trace_n++] = (uint8_t)to;

@@ -34,7 +34,9 @@ struct netsim_config {
   const struct hs2n_type *types; /* netsim_types at first */
   size_t types_n;
   const char *chain_id; /* NULL: "sim" */
-  bool log;             /* print what the nodes log */
+  /* Sees each datagram as it is sent, may be NULL. */
+  void (*capture)(const uint8_t *data, size_t len, size_t from, size_t to);
+  bool log; /* print what the nodes log */
 };
 
 /* What netsim_config says at first; QUIC until it is changed. */

@@ -17,10 +17,6 @@ struct rep_waiting {
 };
 #define REP_TO_ALL UINT32_MAX
 
-/* A time-out has to reach others after its sender has moved on, who often
- * moves at once, since its own was the last one missing; and a straggler's has
- * to reach those who can help it. */
-#define REP_TIMEOUT_VIEWS 64
 #define REP_WAITING_MAX 8
 
 /* A proposal whose parent is missing.  Proposals of unlike leaders overtake

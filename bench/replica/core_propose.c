@@ -4,10 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-/* How long a proposal stays useful: a replica that was slow in its view still
- * needs the block to follow the next ones, and would have to ask for it. */
-#define PROPOSAL_VIEWS 8
-
 /* The newest come last, and views rise, so this is short. */
 static bool has_block_of_view(const struct rep_core *core, uint64_t view) {
   for (const struct rep_node *node = core->tree.last; node != NULL;
@@ -118,8 +114,8 @@ static void cast_vote(struct rep_core *core, struct rep_node *node) {
   w = rep_writer_of(body->data, body->len);
   rep_vote_write(&w, &vote);
   core->counters.votes++;
-  rep_store_and_send(core, REP_VOTE, rep_leader_after(core, node), view + 1,
-                     body);
+  rep_store_and_send(core, REP_VOTE, rep_leader_after(core, node),
+                     view + REP_VOTE_VIEWS, body);
   rep_bytes_unref(body);
 }
 
@@ -207,7 +203,7 @@ static void propose(struct rep_core *core) {
     node->tx_keys = keys;
     core->counters.proposals++;
     core->env.broadcast(core->env.self, REP_PROPOSAL,
-                        core->view + PROPOSAL_VIEWS, bytes);
+                        core->view + REP_PROPOSAL_VIEWS, bytes);
     core->unsettled = true;
     cast_vote(core, node);
   } else {
@@ -323,7 +319,8 @@ static enum rep_verdict consider(struct rep_core *core, uint32_t from,
   struct rep_block *const block = p->block;
   bool led_by_tc;
 
-  if (block->proposer != from || block->view > UINT64_MAX - PROPOSAL_VIEWS ||
+  if (block->proposer != from ||
+      block->view > UINT64_MAX - REP_PROPOSAL_VIEWS ||
       !within_limits(core, block)) {
     return REP_WRONG;
   }

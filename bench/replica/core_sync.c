@@ -65,7 +65,7 @@ static void ask(struct rep_core *core, hs2n_time now) {
   w = rep_writer_of(body->data, body->len);
   rep_sync_request_write(&w, &request);
   core->counters.sync_requests++;
-  core->env.send(core->env.self, peer, REP_SYNC_REQUEST, UINT64_MAX, body);
+  core->env.send(core->env.self, peer, REP_SYNC_REQUEST, REP_ALL_VIEWS, body);
   rep_bytes_unref(body);
 }
 
@@ -363,7 +363,7 @@ static void answer_send(struct rep_core *core, uint32_t to, uint64_t id,
     core->counters.dropped++;
     return;
   }
-  core->env.send(core->env.self, to, REP_SYNC_RESPONSE, UINT64_MAX, body);
+  core->env.send(core->env.self, to, REP_SYNC_RESPONSE, REP_ALL_VIEWS, body);
   rep_bytes_unref(body);
 }
 

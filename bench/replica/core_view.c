@@ -10,7 +10,8 @@ static void send_new_view(struct rep_core *core, uint32_t to) {
     core->counters.dropped++;
     return;
   }
-  core->env.send(core->env.self, to, REP_NEW_VIEW, core->view, body);
+  core->env.send(core->env.self, to, REP_NEW_VIEW,
+                 core->view + REP_NEW_VIEW_VIEWS, body);
   rep_bytes_unref(body);
 }
 

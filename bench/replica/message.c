@@ -1,23 +1,5 @@
 #include "message.h"
 
-const char *rep_kind_name(enum rep_kind kind) {
-  switch (kind) {
-  case REP_PROPOSAL:
-    return "PROPOSAL";
-  case REP_VOTE:
-    return "VOTE";
-  case REP_NEW_VIEW:
-    return "NEW_VIEW";
-  case REP_TIMEOUT:
-    return "TIMEOUT";
-  case REP_SYNC_REQUEST:
-    return "SYNC_REQUEST";
-  case REP_SYNC_RESPONSE:
-    return "SYNC_RESPONSE";
-  }
-  return "?";
-}
-
 /* A TC that is absent takes no bytes: it is always the last field. */
 static struct rep_tc *read_last_tc(struct rep_reader *r) {
   return r->failed || r->rest.len == 0 ? NULL : rep_tc_read(r);

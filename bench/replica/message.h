@@ -5,18 +5,42 @@
 
 #include "block.h"
 
+/* How long a message stays useful: its sender and its receiver let it go when
+ * they enter a view so many above the one that it is about.
+ *
+ * A replica that was slow in a proposal's view still needs the block to follow
+ * the next ones, and would have to ask for it.  A vote goes to who leads the
+ * view after it.  A time-out has to reach others after its sender has moved
+ * on, who often moves at once, since its own was the last one missing; and a
+ * straggler's has to reach those who can help it. */
+#define REP_PROPOSAL_VIEWS 8
+#define REP_VOTE_VIEWS 1
+#define REP_NEW_VIEW_VIEWS 0
+#define REP_TIMEOUT_VIEWS 64
+#define REP_ALL_VIEWS UINT64_MAX
+
+/* X(KIND, name, lane, views, what it is): all that replicas say, in the order
+ * of the numbers on the wire.  docs/replica-messages.md is printed from it. */
+#define REP_KIND_LIST(X)                                                     \
+  X(PROPOSAL, "proposal", HS2N_LANE_PROPOSAL, REP_PROPOSAL_VIEWS,            \
+    "a block with the certificate of its parent, by the leader of its view") \
+  X(VOTE, "vote", HS2N_LANE_VOTE, REP_VOTE_VIEWS,                            \
+    "a signature of a block, to the leader of the next view alone")          \
+  X(NEW_VIEW, "new-view", HS2N_LANE_CONTROL, REP_NEW_VIEW_VIEWS,             \
+    "the highest certificate and what opened the view, to its leader")       \
+  X(TIMEOUT, "timeout", HS2N_LANE_CONTROL, REP_TIMEOUT_VIEWS,                \
+    "a signature that a view has failed, to all")                            \
+  X(SYNC_REQUEST, "sync-request", HS2N_LANE_SYNC, REP_ALL_VIEWS,             \
+    "asks for blocks that are missing")                                      \
+  X(SYNC_RESPONSE, "sync-response", HS2N_LANE_SYNC, REP_ALL_VIEWS,           \
+    "blocks of one chain, and a certificate of the last")
+
 enum rep_kind {
-  REP_PROPOSAL,
-  REP_VOTE,
-  REP_NEW_VIEW,
-  REP_TIMEOUT,
-  REP_SYNC_REQUEST,
-  REP_SYNC_RESPONSE,
+#define X(kind, name, lane, views, text) REP_##kind,
+  REP_KIND_LIST(X)
+#undef X
 };
 #define REP_KINDS 6
-
-/* "PROPOSAL" and so on, for logs. */
-const char *rep_kind_name(enum rep_kind kind);
 
 /* ---- proposal ---------------------------------------------------------- */
 

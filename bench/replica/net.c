@@ -8,28 +8,43 @@
 
 /* ---- set up ------------------------------------------------------------- */
 
+/* The largest body of a kind. */
+static uint32_t size_max(const struct rep_config *config, enum rep_kind kind) {
+  const uint32_t block = config->block_bytes_max;
+
+  switch (kind) {
+  case REP_PROPOSAL:
+    return block + CERT_BYTES_MAX;
+  case REP_VOTE:
+    return REP_VOTE_LEN;
+  case REP_NEW_VIEW:
+    return 2 * CERT_BYTES_MAX;
+  case REP_TIMEOUT:
+    return CERT_BYTES_MAX;
+  case REP_SYNC_REQUEST:
+    return REP_SYNC_REQUEST_LEN;
+  case REP_SYNC_RESPONSE: /* one block may stick out of sync_bytes_max */
+    return config->sync_bytes_max + block + CERT_BYTES_MAX +
+           4 * REP_SYNC_BLOCKS_MAX;
+  }
+  return 0;
+}
+
 void rep_net_init(struct rep_net *net, const struct rep_config *config,
                   hs2n_time (*now)(void *self), void *now_self) {
-  const uint32_t block = config->block_bytes_max;
-  const uint32_t sync = config->sync_bytes_max;
-
   *net = (struct rep_net){
       .committee = config->committee,
       .now = now,
       .now_self = now_self,
       .types =
           {
-              {REP_PROPOSAL, HS2N_LANE_PROPOSAL, block + CERT_BYTES_MAX,
-               "proposal"},
-              {REP_VOTE, HS2N_LANE_VOTE, REP_VOTE_LEN, "vote"},
-              {REP_NEW_VIEW, HS2N_LANE_CONTROL, 2 * CERT_BYTES_MAX, "new-view"},
-              {REP_TIMEOUT, HS2N_LANE_CONTROL, CERT_BYTES_MAX, "timeout"},
-              {REP_SYNC_REQUEST, HS2N_LANE_SYNC, REP_SYNC_REQUEST_LEN,
-               "sync-request"},
-              /* one block may stick out of sync_bytes_max */
-              {REP_SYNC_RESPONSE, HS2N_LANE_SYNC,
-               sync + block + CERT_BYTES_MAX + 4 * REP_SYNC_BLOCKS_MAX,
-               "sync-response"},
+#define X(kind, text, in, views, what)       \
+  {.id = REP_##kind,                         \
+   .lane = (in),                             \
+   .size_max = size_max(config, REP_##kind), \
+   .name = (text)},
+              REP_KIND_LIST(X)
+#undef X
           },
   };
 }
@@ -119,11 +134,11 @@ static struct hs2n_buf *wrap(struct rep_bytes *body) {
 
 static int send_to(struct rep_net *net, const struct hs2n_dst *dst,
                    enum rep_kind kind, uint64_t view, struct hs2n_buf *buf) {
-  const struct hs2n_msg msg = {.type = (uint8_t)kind,
-                               .flags =
-                                   view != UINT64_MAX ? HS2N_MSG_VIEW_BOUND : 0,
-                               .view = view != UINT64_MAX ? view : 0,
-                               .body = buf};
+  const struct hs2n_msg msg = {
+      .type = (uint8_t)kind,
+      .flags = view != REP_ALL_VIEWS ? HS2N_MSG_VIEW_BOUND : 0,
+      .view = view != REP_ALL_VIEWS ? view : 0,
+      .body = buf};
 
   net->sends++;
   return hs2n_send(net->node, dst, &msg, NULL);

@@ -142,6 +142,53 @@ static void hundreds_of_refusals_leave_no_memory_behind(void) {
   netsim_free(s);
 }
 
+/* ---- what a network sees ------------------------------------------------- */
+
+#define MARKER_LEN 16
+
+static struct hs2n_span marker;
+static size_t markers_seen;
+static uint64_t bytes_between[4][4];
+
+static void capture(const uint8_t *data, size_t len, size_t from, size_t to) {
+  for (size_t i = 0; i + MARKER_LEN <= len; i++) {
+    markers_seen += memcmp(data + i, marker.data, MARKER_LEN) == 0;
+  }
+  bytes_between[from][to] += len;
+}
+
+/* Each connection ends at the receiver: what goes to one goes through none of
+ * the others, who could read it. */
+/* covers: H50, N12 */
+static void no_payload_is_readable_and_none_passes_through_others(void) {
+  struct netsim_config c = netsim_config(4, 8);
+  struct hs2n_buf *body;
+  struct netsim *s;
+
+  c.capture = capture;
+  s = netsim_new(&c);
+  body = netsim_body(s, 100000);
+  marker = (struct hs2n_span){hs2n_buf_span(body).data + 50000, MARKER_LEN};
+  netsim_start_all(s);
+  CHECK(netsim_until(s, netsim_meshed, HS2N_S(5)));
+  memset(bytes_between, 0, sizeof(bytes_between));
+  CHECK_EQ(netsim_send(s, 0, 2, HS2N_LANE_PROPOSAL, 100000, NULL), HS2N_OK);
+  netsim_run(s, HS2N_S(1));
+  CHECK_EQ(netsim_node(s, 2)->seen.messages, 1);
+  CHECK(bytes_between[0][2] > 100000);
+  CHECK(bytes_between[0][1] + bytes_between[0][3] < 1000);
+  CHECK(bytes_between[1][2] + bytes_between[3][2] < 1000);
+  CHECK_EQ(netsim_send(s, 0, 0, HS2N_LANE_VOTE, 100000, NULL), HS2N_OK);
+  netsim_run(s, HS2N_S(1));
+  CHECK_EQ(netsim_node(s, 2)->seen.messages, 2);
+  CHECK(!netsim_node(s, 2)->seen.bytes_wrong);
+  CHECK_EQ(markers_seen, 0);
+  capture(marker.data, MARKER_LEN, 0, 0);
+  CHECK_EQ(markers_seen, 1); /* it would have been found */
+  hs2n_buf_unref(body);
+  netsim_free(s);
+}
+
 int main(void) {
   RUN(a_node_of_another_chain_is_refused_at_both_ends);
   RUN(a_key_in_no_committee_is_refused);
@@ -150,5 +197,6 @@ int main(void) {
   RUN(addresses_are_tried_in_turn);
   RUN(who_was_refused_is_taken_once_it_is_named);
   RUN(hundreds_of_refusals_leave_no_memory_behind);
+  RUN(no_payload_is_readable_and_none_passes_through_others);
   return tap_done();
 }

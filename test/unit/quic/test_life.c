@@ -131,6 +131,7 @@ static void closed_connections_leave_nothing(void) {
 
 /* ---- who is there ------------------------------------------------------- */
 
+/* covers: G13 */
 static void dialling_with_the_wrong_key_is_refused_at_both_ends(void) {
   static struct world w;
   struct world_conn *a;
@@ -149,6 +150,39 @@ static void dialling_with_the_wrong_key_is_refused_at_both_ends(void) {
   CHECK_EQ(w.nodes[1].te.env.stats.handshakes_failed, 1);
   CHECK_EQ(hs2ni_quic_of(w.nodes[1].link)->half_open, 0);
   world_fini(&w);
+}
+
+static struct world_conn *dialler;
+
+static bool dialler_is_up(struct world *w) {
+  (void)w;
+  return dialler->up;
+}
+
+/* Its end of the handshake is done before the other end has seen its key, so
+ * it speaks at once; what it says may overtake the proof of its key.  Nobody
+ * hears it.  In all tests of this folder world.c stops the program when a byte
+ * comes up before on_accept or on_up. */
+/* covers: H49, G13 */
+static void who_is_refused_is_not_heard_whatever_it_sends_before(void) {
+  for (uint64_t seed = 0; seed < 50; seed++) {
+    static struct world w;
+
+    world_init(&w, 2, 1230 + seed);
+    w.jitter = HS2N_MS(seed % 10);
+    w.nodes[1].accept = HS2N_REASON_NOT_MEMBER;
+    REQUIRE(world_start_all(&w));
+    dialler = world_dial(&w, 0, 1);
+    REQUIRE(dialler != NULL);
+    REQUIRE(world_until(&w, dialler_is_up, HS2N_MS(100)));
+    REQUIRE(world_send(dialler, 500) != NULL);
+    world_run(&w, HS2N_MS(500));
+    CHECK(dialler->closed);
+    CHECK_EQ(dialler->why.reason, HS2N_REASON_NOT_MEMBER);
+    CHECK_EQ(dialler->out[0].offset, 500); /* it was sent */
+    CHECK_EQ(w.nodes[1].conns_n, 0);
+    world_fini(&w);
+  }
 }
 
 /* TLS itself says no: both ends know of what it died, and the one that was
@@ -610,6 +644,7 @@ int main(void) {
   RUN(a_lost_close_is_repeated);
   RUN(closed_connections_leave_nothing);
   RUN(dialling_with_the_wrong_key_is_refused_at_both_ends);
+  RUN(who_is_refused_is_not_heard_whatever_it_sends_before);
   RUN(a_tls_alert_is_told_and_frees_at_once);
   RUN(a_refusal_by_the_user_reaches_the_dialler);
   RUN(a_dial_into_a_black_hole_ends_in_time);

@@ -107,7 +107,7 @@ static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
   struct world_conn *c = user;
   struct world_stream *s = world_in(c, stream);
 
-  assert(c->conn != NULL);
+  assert(c->up && c->conn != NULL); /* who speaks is known first */
   if (s->fin || s->reset || s->offset + bytes.len > PATTERN_BYTES - 8192 ||
       (bytes.len > 0 &&
        memcmp(content(stream, s->offset), bytes.data, bytes.len) != 0)) {
@@ -135,6 +135,7 @@ static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
 static void on_datagram(void *user, struct hs2n_span bytes) {
   struct world_conn *c = user;
 
+  assert(c->up);
   c->datagrams_received++;
   c->datagram_bytes += bytes.len;
 }
@@ -142,6 +143,7 @@ static void on_datagram(void *user, struct hs2n_span bytes) {
 static void on_reset(void *user, uint64_t stream, uint64_t code) {
   struct world_stream *s = world_in(user, stream);
 
+  assert(((struct world_conn *)user)->up);
   s->reset = true;
   s->code = code;
 }

@@ -127,7 +127,7 @@ static void a_server_with_another_key_is_refused(void) {
 
 /* One in the middle with a key of its own: the dialler notices by the key it
  * expects, and so does a server that expects one. */
-/* covers: H60 */
+/* covers: G13, H60 */
 static void a_client_with_another_key_is_refused(void) {
   struct hs2n_key expected = {{1, 2, 3}};
   struct pair p;
@@ -156,7 +156,8 @@ static void the_expected_key_is_accepted(void) {
   pair_fini(&p);
 }
 
-/* covers: H53, H60, H79, N13 */
+/* At either end. */
+/* covers: G13, H53, H60, H79, N13 */
 static void a_stolen_certificate_without_its_key_is_refused(void) {
   for (int server = 0; server < 2; server++) {
     uint8_t bytes[HS2NI_CERTIFICATE_OWN];

@@ -5,7 +5,7 @@ import re
 import sys
 
 root = pathlib.Path(sys.argv[1])
-tests = '\n'.join(re.sub(r'/\*.*?\*/', '', p.read_text(), flags=re.S) for p in (root / 'test').rglob('*.c'))
+tests = '\n'.join(re.sub(r'/\*.*?\*/', '', p.read_text(), flags=re.S) for p in (root / 'test').rglob('*.[ch]'))
 called = set(re.findall(r'\b(hs2n_\w+)\s*\(', tests))
 bad = functions = 0
 for header in sorted((root / 'include').rglob('*.h')):

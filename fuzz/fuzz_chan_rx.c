@@ -196,7 +196,7 @@ static void start(struct fuzz *f, uint8_t fail_at) {
 static void check_reason(struct fuzz *f, enum hs2n_reason reason) {
   if (reason != HS2N_REASON_NONE) {
     expect(reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_LIMIT ||
-           reason == HS2N_REASON_INTERNAL);
+           reason == HS2N_REASON_INTERNAL || reason == HS2N_REASON_SLOW);
     reconnect(f, false);
   }
 }

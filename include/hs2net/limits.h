@@ -48,6 +48,10 @@ extern "C" {
   X(uint32_t, rx_held_bytes, 2u << 20, 65536, 256u << 20,                      \
     "bytes delivered or ready, and not yet released by the application")       \
   X(uint32_t, rx_later_max, 1024, 16, 1024, "LATER verdicts open per lane")    \
+  X(uint32_t, rx_partial_ms, 10000, 100, 600000,                               \
+    "ms in which a peer of which messages have come in part must send "        \
+    "rx_partial_bytes, or its connection is closed")                           \
+  X(uint32_t, rx_partial_bytes, 8192, 1, 1u << 20, "bytes, see rx_partial_ms") \
   /* sending, per peer */                                                      \
   X(uint32_t, tx_queue_msgs_max, 1024, 16, 65536,                              \
     "messages queued or not yet acknowledged, per peer and lane")              \

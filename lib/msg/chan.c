@@ -51,6 +51,7 @@ int hs2ni_chan_new(struct hs2ni_chan **out, struct hs2ni_msgs *msgs,
     hs2ni_free(msgs->env, chan, sizeof(*chan));
     return HS2N_ERR_NO_MEMORY;
   }
+  hs2ni_rx_clock_init(chan);
   for (uint8_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_tx_lane_init(&chan->tx[i], chan, i);
     hs2ni_rx_lane_init(&chan->rx.lanes[i], chan, i);
@@ -68,6 +69,14 @@ static void end_list(const struct hs2ni_list *msgs, enum hs2n_outcome outcome) {
   while (msgs->head != NULL) {
     hs2ni_tx_failed(HS2NI_CONTAINER(msgs->head, struct hs2ni_tx_msg, node),
                     outcome, HS2N_REASON_NONE);
+  }
+}
+
+void hs2ni_chan_give_up(struct hs2ni_chan *chan, enum hs2n_reason reason) {
+  if (chan->conn != NULL && !chan->given_up) {
+    chan->given_up = true;
+    chan->give_up_reason = reason;
+    hs2ni_list_push_back(&chan->msgs->given_up, &chan->give_up_node);
   }
 }
 
@@ -161,13 +170,22 @@ void hs2ni_chan_detach(struct hs2ni_chan *chan) {
   rx->held_ended.bytes = 0;
   rx->withholding = false;
   hs2ni_ack_tx_detach(chan);
+  hs2ni_rx_clock_stop(chan);
+  if (chan->given_up) {
+    chan->given_up = false;
+    hs2ni_list_remove(&chan->msgs->given_up, &chan->give_up_node);
+  }
   assert(rx->assembling_bytes == 0);
 }
 
 enum hs2n_reason hs2ni_chan_data(struct hs2ni_chan *chan, uint64_t stream,
                                  struct hs2n_span bytes, bool fin) {
+  enum hs2n_reason reason;
+
   assert(chan->conn != NULL);
-  return hs2ni_rx_data(chan, stream, bytes, fin);
+  reason = hs2ni_rx_data(chan, stream, bytes, fin);
+  hs2ni_rx_clock_bytes(chan, bytes.len);
+  return reason;
 }
 
 enum hs2n_reason hs2ni_chan_datagram(struct hs2ni_chan *chan,

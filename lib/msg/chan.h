@@ -23,6 +23,9 @@ struct hs2ni_store {
 
 void hs2ni_store_unref(struct hs2ni_store *store);
 
+/* Timers of a channel: two for each lane, and the clock of rx. */
+#define HS2NI_CHAN_TIMERS (2u * HS2N_LANES + 1u)
+
 struct hs2ni_chan {
   struct hs2ni_msgs *msgs;
   struct hs2ni_list_node node; /* msgs.chans */
@@ -44,6 +47,9 @@ struct hs2ni_chan {
   bool full_bytes;
   bool full_tags;
   bool writable_due; /* in msgs.writable */
+  bool given_up;     /* in msgs.given_up */
+  enum hs2n_reason give_up_reason;
+  struct hs2ni_list_node give_up_node;
   struct hs2ni_list_node writable_node;
 
   struct hs2ni_rx rx;
@@ -72,6 +78,7 @@ struct hs2ni_msgs {
   struct hs2ni_sends sends;
   struct hs2ni_list fetch[HS2N_LANES]; /* rx_lanes that have a message */
   struct hs2ni_list writable;          /* chans */
+  struct hs2ni_list given_up;          /* chans */
   bool tags_waited;                    /* a chan has full_tags */
   struct hs2ni_rx_msg *fetched;        /* waits for its verdict */
   struct hs2n_buf *lent;               /* its body, the application's to read
@@ -98,6 +105,8 @@ size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits);
 void hs2ni_chan_want(struct hs2ni_chan *chan);
 /* There is, of this rank. */
 void hs2ni_chan_want_at(struct hs2ni_chan *chan, uint64_t rank);
+/* Has the connection closed with reason, when the node is ready to. */
+void hs2ni_chan_give_up(struct hs2ni_chan *chan, enum hs2n_reason reason);
 /* Room may have come back: says WRITABLE when it was asked for. */
 void hs2ni_chan_room(struct hs2ni_chan *chan);
 

@@ -99,7 +99,7 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
 uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n) {
   const uint64_t timers =
-      limits->tags_max + 2 * (uint64_t)limits->peers_max * HS2N_LANES;
+      limits->tags_max + (uint64_t)limits->peers_max * HS2NI_CHAN_TIMERS;
 
   return sizeof(struct hs2ni_msgs) + sizeof(struct hs2ni_store) +
          timers * sizeof(struct hs2ni_timer *) +

@@ -87,7 +87,7 @@ static int init(struct hs2ni_msgs *msgs) {
   hs2ni_pool_init(&msgs->store->pool, env, hs2ni_msgs_keep_bytes(&env->limits));
   err = hs2ni_timers_init(&msgs->timers, env,
                           env->limits.tags_max +
-                              2 * env->limits.peers_max * HS2N_LANES);
+                              env->limits.peers_max * HS2NI_CHAN_TIMERS);
   if (err == HS2N_OK && msgs->codecs != 0) {
     err = hs2ni_pack_new(&msgs->pack, env, msgs->codecs);
   }
@@ -386,9 +386,24 @@ static bool next_writable(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
   return true;
 }
 
+static bool next_given_up(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
+  struct hs2ni_list_node *n = hs2ni_list_pop_front(&msgs->given_up);
+  struct hs2ni_chan *chan;
+
+  if (n == NULL) {
+    return false;
+  }
+  chan = HS2NI_CONTAINER(n, struct hs2ni_chan, give_up_node);
+  chan->given_up = false;
+  *out = (struct hs2ni_event){.kind = HS2NI_EVENT_BREACH,
+                              .peer = chan->peer,
+                              .reason = chan->give_up_reason};
+  return true;
+}
+
 bool hs2ni_msgs_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
-  return hs2ni_sends_next(msgs, out) || hs2ni_deliver_next(msgs, out) ||
-         next_writable(msgs, out);
+  return next_given_up(msgs, out) || hs2ni_sends_next(msgs, out) ||
+         hs2ni_deliver_next(msgs, out) || next_writable(msgs, out);
 }
 
 bool hs2ni_msgs_pending(const struct hs2ni_msgs *msgs) {
@@ -397,7 +412,8 @@ bool hs2ni_msgs_pending(const struct hs2ni_msgs *msgs) {
       return true;
     }
   }
-  return !hs2ni_list_empty(&msgs->sends.done) ||
+  return !hs2ni_list_empty(&msgs->given_up) ||
+         !hs2ni_list_empty(&msgs->sends.done) ||
          !hs2ni_list_empty(&msgs->writable);
 }
 

@@ -144,6 +144,14 @@ struct hs2ni_ledger {
   struct hs2ni_chan *chan;        /* NULL: it was freed */
 };
 
+/* Sees that what has come in part goes on, see rx_time.c. */
+struct hs2ni_rx_clock {
+  struct hs2ni_timer timer; /* the end of this period */
+  struct hs2ni_chan *chan;
+  uint64_t bytes; /* that came in this period */
+  bool excused;   /* nothing was in part for a moment, or we held it back */
+};
+
 struct hs2ni_rx {
   struct hs2ni_rx_lane lanes[HS2N_LANES];
   struct hs2ni_ledger *ledger;
@@ -157,6 +165,7 @@ struct hs2ni_rx {
   struct hs2ni_stash acks_stash;
   uint64_t acks_stream;
   bool has_acks_stream;
+  struct hs2ni_rx_clock clock;
   struct hs2ni_held held_ended; /* of streams that have ended */
   uint64_t ended_stream;        /* one of them */
 };
@@ -264,6 +273,12 @@ enum hs2ni_opened hs2ni_rx_inflate(struct hs2ni_rx_msg *m);
 /* Bytes that inflated bodies of a channel take at most. */
 uint64_t hs2ni_rx_inflated_max(const struct hs2n_limits *limits,
                                const struct hs2n_type *types, size_t types_n);
+/* ---- rx_time.c ----------------------------------------------------------- */
+
+void hs2ni_rx_clock_init(struct hs2ni_chan *chan);
+/* len bytes of the peer's streams have been taken. */
+void hs2ni_rx_clock_bytes(struct hs2ni_chan *chan, size_t len);
+void hs2ni_rx_clock_stop(struct hs2ni_chan *chan);
 
 /* ---- rx_credit.c ----------------------------------------------------------
  */

@@ -53,7 +53,8 @@ static struct hs2ni_env *env_of(const struct hs2ni_session *s) {
 
 /* Nothing may touch s after this. */
 static void abandon(struct hs2ni_session *s, enum hs2n_reason reason) {
-  if (reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_LIMIT) {
+  if (reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_LIMIT ||
+      reason == HS2N_REASON_SLOW) {
     env_of(s)->stats.protocol_errors++;
   }
   hs2ni_peer_abort(s->peer, s->slot, reason);

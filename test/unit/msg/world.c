@@ -317,6 +317,11 @@ int world_send(struct world *w, uint32_t from, uint32_t to, uint8_t lane,
   return err;
 }
 
+void world_give_up(struct world *w, uint32_t place,
+                   const struct hs2ni_event *event) {
+  object(&w->places[place].ends[event->peer.v], event->reason);
+}
+
 bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
                 struct hs2ni_event *out) {
   struct world_place *p = &w->places[place];
@@ -328,6 +333,9 @@ bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
     CHECK_EQ(hs2ni_msgs_verdict(p->msgs, p->ends[out->peer.v].chan, out->id,
                                 verdict),
              HS2N_OK);
+  }
+  if (out->kind == HS2NI_EVENT_BREACH) {
+    world_give_up(w, place, out);
   }
   return true;
 }

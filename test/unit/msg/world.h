@@ -86,6 +86,9 @@ struct hs2n_buf *world_body(struct world *w, uint32_t place, size_t len,
 /* Sends len bytes of fill of a lane's type to one place. */
 int world_send(struct world *w, uint32_t from, uint32_t to, uint8_t lane,
                size_t len, uint8_t fill, struct hs2n_tag *out_tag);
+/* Closes the connection that a layer asks to be closed. */
+void world_give_up(struct world *w, uint32_t place,
+                   const struct hs2ni_event *event);
 /* Fetches one event; messages get the verdict. */
 bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
                 struct hs2ni_event *out);

@@ -19,6 +19,7 @@ enum oddity {
   ODD_RESET,       /* it is abandoned half way */
   ODD_STOP,        /* the node's own hello is not wanted */
   ODD_SECOND_PART, /* the second half goes on another stream */
+  ODD_SLOW,        /* so does what is behind the hello, and does not end */
 };
 
 /* One node under test, and the liar, on a path without delay. */
@@ -32,6 +33,7 @@ struct world {
   enum oddity oddity;
   uint8_t say[SAY_MAX];
   size_t say_len;
+  size_t hello_len; /* ODD_SLOW */
   size_t said[2];
   uint64_t stream[2];
   bool fin[2];
@@ -45,9 +47,13 @@ struct world {
 /* ---- the liar's session
  * -------------------------------------------------------- */
 
+static int parts(const struct world *w) {
+  return w->oddity == ODD_SECOND_PART || w->oddity == ODD_SLOW ? 2 : 1;
+}
+
 static size_t part_len(const struct world *w, int part) {
-  const size_t first =
-      w->oddity == ODD_SECOND_PART ? w->say_len / 2 : w->say_len;
+  const size_t half = w->oddity == ODD_SLOW ? w->hello_len : w->say_len / 2;
+  const size_t first = parts(w) == 2 ? half : w->say_len;
 
   return part == 0 ? first : w->say_len - first;
 }
@@ -56,7 +62,7 @@ static void on_up(void *user) {
   struct world *w = user;
 
   CHECK_EQ(w->conn->ops->stream_open(w->conn, &w->stream[0]), HS2N_OK);
-  if (w->oddity == ODD_SECOND_PART) {
+  if (parts(w) == 2) {
     CHECK_EQ(w->conn->ops->stream_open(w->conn, &w->stream[1]), HS2N_OK);
   }
   w->conn->ops->want_tx(w->conn, HS2NI_RANK_FIRST);
@@ -85,16 +91,18 @@ static void on_data(void *user, uint64_t stream, struct hs2n_span bytes,
 static bool next(void *user, struct hs2ni_chunk *out) {
   struct world *w = user;
 
-  for (int i = 0; i < (w->oddity == ODD_SECOND_PART ? 2 : 1); i++) {
+  for (int i = 0; i < parts(w); i++) {
     const size_t left = part_len(w, i) - w->said[i];
+    const bool open =
+        w->oddity == ODD_NO_FIN || (w->oddity == ODD_SLOW && i == 1);
 
-    if (left > 0 || (!w->fin[i] && w->oddity != ODD_NO_FIN)) {
+    if (left > 0 || (!w->fin[i] && !open)) {
       const size_t at = w->said[i] + (i == 0 ? 0 : part_len(w, 0));
 
       out->stream = w->stream[i];
       out->parts[0] = (struct hs2n_span){w->say + at, left};
       out->parts_n = 1;
-      out->fin = w->oddity != ODD_NO_FIN && w->oddity != ODD_RESET;
+      out->fin = !open && w->oddity != ODD_RESET;
       return !(w->oddity == ODD_RESET && left == 0);
     }
   }
@@ -375,6 +383,35 @@ static void who_does_not_want_our_hello_is_refused(void) {
   CHECK(reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_NONE);
 }
 
+/* A body of 1,000 bytes of which one comes; the liar's transport answers all
+ * the while. */
+static void a_message_that_is_begun_and_left_ends_the_connection(void) {
+  const struct hs2ni_hello hello = good_hello();
+  const struct hs2ni_head head = {.kind = HS2NI_STREAM_LANE, .lane = 1};
+  uint8_t say[SAY_MAX];
+  const size_t hello_len = write_hello(&hello, say);
+  uint8_t *at = say + hello_len;
+  struct world *w;
+
+  at += hs2ni_head_encode(&head, at);
+  at += hs2ni_record_encode(
+      &(struct hs2ni_record){
+          .kind = HS2NI_RECORD_MSG, .seq = 1, .type = 1, .body_len = 1000},
+      at);
+  *at++ = 'x';
+  w = world_new(say, (size_t)(at - say), ODD_SLOW);
+  w->hello_len = hello_len;
+  world_run(w, HS2N_S(9));
+  CHECK(!w->closed);
+  world_run(w, HS2N_S(2));
+  CHECK(w->closed);
+  CHECK_EQ(w->why.reason, HS2N_REASON_SLOW);
+  CHECK(w->why.by_peer);
+  CHECK_EQ(netsim_info(w->sim, 0, 1).down_reason, HS2N_REASON_SLOW);
+  CHECK_EQ(netsim_stats(w->sim, 0).protocol_errors, 1);
+  world_free(w);
+}
+
 static void random_bytes_are_refused(void) {
   struct hs2ni_rng rng;
 
@@ -410,6 +447,7 @@ int main(void) {
   RUN(a_hello_on_two_streams_is_refused);
   RUN(a_hello_that_is_abandoned_is_refused);
   RUN(who_does_not_want_our_hello_is_refused);
+  RUN(a_message_that_is_begun_and_left_ends_the_connection);
   RUN(random_bytes_are_refused);
   return tap_done();
 }

@@ -32,7 +32,8 @@ struct hs2n_consensus {
   size_t struct_size; /* sizeof(struct hs2n_consensus) */
   void *self;         /* first argument of each method */
 
-  /* At most once per (sender, incarnation, id); FIFO per (peer, lane).
+  /* At most once per (sender, incarnation, id), and again only after HS2N_HOLD;
+   * FIFO per (peer, lane).
    * msg and its body are borrowed until return; hs2n_buf_ref keeps the body.
    * After HS2N_LATER an hs2n_judge with the same from and id must follow. */
   enum hs2n_verdict (*on_message)(void *self, struct hs2n_peer from,

@@ -48,6 +48,11 @@ extern "C" {
   X(uint32_t, rx_held_bytes, 2u << 20, 65536, 256u << 20,                      \
     "bytes delivered or ready, and not yet released by the application")       \
   X(uint32_t, rx_later_max, 1024, 16, 1024, "LATER verdicts open per lane")    \
+  X(uint32_t, rx_future_bytes, 1u << 20, 0, 256u << 20,                        \
+    "bytes of messages kept for a later view (HS2N_HOLD), 512 for each and "   \
+    "its body; no more than half of rx_held_bytes")                            \
+  X(uint32_t, rx_future_views, 1000, 1, 1u << 30,                              \
+    "views ahead of this node's for which messages are kept")                  \
   X(uint32_t, rx_partial_ms, 10000, 100, 600000,                               \
     "ms in which a peer of which messages have come in part must send "        \
     "rx_partial_bytes, or its connection is closed")                           \

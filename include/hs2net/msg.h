@@ -261,6 +261,13 @@ enum hs2n_verdict {
   HS2N_REJECT,     /* wrong: refuse it, and blame the sender */
   HS2N_LATER,      /* hs2n_judge will follow */
   HS2N_BUSY,       /* no room now: the sender tries again after a pause */
+  /* Good, but ahead of this node's view: acknowledge, keep it, and give it
+   * again, with the same id and ahead of its lane, when hs2n_enter_view gets
+   * to its view.  What is kept of one peer takes limits.rx_future_bytes;
+   * beyond, and beyond limits.rx_future_views ahead, its farthest views are
+   * dropped.  So is what its sender's process sent, when that has restarted. Of
+   * a message given again BUSY and HOLD drop it, and REJECT refuses nothing. */
+  HS2N_HOLD,
 };
 
 /* Identifies a received message for hs2n_judge. */

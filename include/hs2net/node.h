@@ -366,7 +366,7 @@ hs2n_enter_view(struct hs2n_node *node, uint64_t view,
  * \param node     not NULL.
  * \param from     as given to on_message.
  * \param id       as given to on_message.
- * \param verdict  any but HS2N_LATER and HS2N_BUSY.
+ * \param verdict  any but HS2N_LATER, HS2N_BUSY and HS2N_HOLD.
  * \param cost_ns  CPU time that the judgement took, nanoseconds; 0: unknown.
  * \return HS2N_OK, HS2N_ERR_INVALID, HS2N_ERR_NO_PEER, or HS2N_ERR_STATE
  *         when no such message waits.
@@ -417,6 +417,7 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(allocation_failures, "times memory ran out")                              \
   X(messages_superseded, "messages ended by a newer one of their key")        \
   X(messages_stale, "messages of ended views dropped before on_message")      \
+  X(messages_evicted, "messages of later views dropped for want of room")     \
   X(bodies_compressed, "bodies compressed, once per send")                    \
   X(bodies_incompressible, "bodies of such types that did not save a tenth")  \
   X(bodies_malformed, "bodies of peers that did not inflate as declared")     \

@@ -97,6 +97,7 @@ static void void_received(struct hs2ni_chan *chan) {
   struct hs2ni_list_node *n;
 
   hs2ni_deliver_forget(chan);
+  hs2ni_future_void(chan);
   for (size_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_rx_lane_void(&chan->rx.lanes[i]);
   }

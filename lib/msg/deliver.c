@@ -18,7 +18,7 @@ static bool can_fetch(const struct hs2ni_rx_lane *lane) {
   const struct hs2ni_rx_msg *m = first_ready(lane);
 
   return m != NULL && m->pair == NULL && hs2ni_rx_may_inflate(m) &&
-         (m->loose || hs2ni_dedup_room(&lane->dedup, m->seq)) &&
+         (m->loose || m->acked || hs2ni_dedup_room(&lane->dedup, m->seq)) &&
          lane->later.count < hs2ni_chan_env(lane->chan)->limits.rx_later_max &&
          rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX &&
          !hs2ni_rx_holds_too_many(lane->chan);
@@ -49,6 +49,10 @@ void hs2ni_rx_nack(struct hs2ni_rx_msg *m, enum hs2n_reason code) {
 static void judged(struct hs2ni_rx_msg *m) {
   struct hs2ni_rx_lane *lane = m->lane;
 
+  if (m->acked) {
+    return;
+  }
+  m->acked = true;
   if (m->loose) {
     hs2ni_loose_window_judge(&lane->loose.window, m->seq);
     lane->loose.ack_due = true;
@@ -65,10 +69,10 @@ static struct hs2ni_rx_msg *take(struct hs2ni_rx_lane *lane) {
   struct hs2ni_list *fetch = &lane->chan->msgs->fetch[lane->lane];
   struct hs2ni_rx_msg *m = first_ready(lane);
 
-  if (m->loose) {
-    hs2ni_list_remove(&lane->loose.ready, &m->node);
-  } else {
-    hs2ni_list_remove(&lane->ready, &m->node);
+  hs2ni_list_remove(m->loose ? &lane->loose.ready : &lane->ready, &m->node);
+  if (m->acked) {
+    hs2ni_future_leave(m);
+  } else if (!m->loose) {
     hs2ni_dedup_take(&lane->dedup, m->seq);
   }
   hs2ni_list_remove(fetch, &lane->fetch_node);
@@ -250,8 +254,12 @@ static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
     break;
   case HS2N_REJECT:
     hs2ni_chan_env(lane->chan)->stats.messages_refused++;
-    judged(m);
-    hs2ni_rx_nack(m, HS2N_REASON_REJECTED);
+    if (m->acked) {
+      hs2ni_rx_msg_free(m);
+    } else {
+      judged(m);
+      hs2ni_rx_nack(m, HS2N_REASON_REJECTED);
+    }
     break;
   case HS2N_LATER:
     hs2ni_buf_unref(m->body);
@@ -259,10 +267,23 @@ static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
     hs2ni_list_push_back(&lane->later, &m->node);
     break;
   case HS2N_BUSY:
-    busy(m);
+    if (m->acked) {
+      hs2ni_rx_msg_free(m);
+    } else {
+      busy(m);
+    }
+    break;
+  case HS2N_HOLD:
+    judged(m);
+    hs2ni_future_hold(m);
     break;
   }
   hs2ni_rx_lane_update(lane);
+}
+
+/* Verdicts that need the body, which is gone once a message waits. */
+static bool is_at_once(enum hs2n_verdict verdict) {
+  return verdict == HS2N_LATER || verdict == HS2N_BUSY || verdict == HS2N_HOLD;
 }
 
 static struct hs2ni_rx_msg *take_later(struct hs2ni_chan *chan,
@@ -292,7 +313,7 @@ int hs2ni_msgs_verdict(struct hs2ni_msgs *msgs, struct hs2ni_chan *chan,
                        struct hs2n_msg_id id, enum hs2n_verdict verdict) {
   struct hs2ni_rx_msg *m;
 
-  if (id.lane >= HS2N_LANES || verdict < HS2N_ACCEPT || verdict > HS2N_BUSY) {
+  if (id.lane >= HS2N_LANES || verdict < HS2N_ACCEPT || verdict > HS2N_HOLD) {
     return HS2N_ERR_INVALID;
   }
   if (id.incarnation != chan->incarnation) {
@@ -305,7 +326,7 @@ int hs2ni_msgs_verdict(struct hs2ni_msgs *msgs, struct hs2ni_chan *chan,
     hs2ni_deliver_return(msgs);
     return HS2N_OK;
   }
-  if (verdict == HS2N_LATER || verdict == HS2N_BUSY) {
+  if (is_at_once(verdict)) {
     return HS2N_ERR_INVALID;
   }
   m = take_later(chan, id);

@@ -320,6 +320,7 @@ int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs, uint64_t view) {
   for (struct hs2ni_list_node *n = msgs->chans.head; n != NULL; n = n->next) {
     struct hs2ni_chan *chan = HS2NI_CONTAINER(n, struct hs2ni_chan, node);
 
+    hs2ni_future_view(chan);
     for (size_t i = 0; i < HS2N_LANES; i++) {
       if (chan->tx[i].view_bound_n > 0) {
         end_stale(&chan->tx[i].msgs, view);

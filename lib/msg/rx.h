@@ -28,6 +28,9 @@ struct hs2ni_msgs;
 /* Refusals that the peer's transport does not hold yet. */
 #define HS2NI_NACKS_MAX 1024u
 
+/* What a message kept for its view counts beside its body. */
+#define HS2NI_FUTURE_COST 512u
+
 /* A body inside a record is no longer than a sender may be told to send it so
  * (limits.large_body_bytes). */
 #define HS2NI_INLINE_BODY_MAX (1u << 20)
@@ -66,6 +69,8 @@ struct hs2ni_rx_msg {
   uint8_t codec; /* enum hs2n_compression; NONE once it is inflated */
   bool view_bound;
   bool loose; /* it has no order, and a number of its own kind */
+  bool acked; /* acknowledged already: it is given again */
+  bool held;  /* counts in rx.future_bytes */
 };
 
 /* A large record and its body stream; at least one of them has come. */
@@ -157,6 +162,8 @@ struct hs2ni_rx {
   struct hs2ni_ledger *ledger;
   uint64_t assembling_bytes; /* of bodies that are not whole */
   bool withholding;
+  struct hs2ni_list future;        /* kept for their view, nearest first */
+  uint64_t future_bytes;           /* of these, and of those given again */
   struct hs2ni_list nacks_pending; /* to be written */
   struct hs2ni_list nacks_sent;    /* not yet held by the peer's transport */
 
@@ -273,6 +280,20 @@ enum hs2ni_opened hs2ni_rx_inflate(struct hs2ni_rx_msg *m);
 /* Bytes that inflated bodies of a channel take at most. */
 uint64_t hs2ni_rx_inflated_max(const struct hs2n_limits *limits,
                                const struct hs2n_type *types, size_t types_n);
+/* ---- future.c ------------------------------------------------------------ */
+
+/* Bytes of a peer's messages that are kept at most, with HS2NI_FUTURE_COST for
+ * each. */
+uint64_t hs2ni_future_max(const struct hs2n_limits *limits);
+/* Keeps m, which is acknowledged and in no list, until its view comes; or
+ * frees it. */
+void hs2ni_future_hold(struct hs2ni_rx_msg *m);
+/* m is kept no longer. */
+void hs2ni_future_leave(struct hs2ni_rx_msg *m);
+/* This node's view has moved on: what it waited for is ready. */
+void hs2ni_future_view(struct hs2ni_chan *chan);
+void hs2ni_future_void(struct hs2ni_chan *chan);
+
 /* ---- rx_time.c ----------------------------------------------------------- */
 
 void hs2ni_rx_clock_init(struct hs2ni_chan *chan);

@@ -10,6 +10,7 @@ void hs2ni_rx_lane_init(struct hs2ni_rx_lane *lane, struct hs2ni_chan *chan,
 }
 
 void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m) {
+  hs2ni_future_leave(m);
   hs2ni_buf_unref(m->body);
   if (m->signature != NULL) {
     hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m->signature,
@@ -425,8 +426,10 @@ void hs2ni_rx_lane_detach(struct hs2ni_rx_lane *lane) {
     hs2ni_rx_pair_free(
         HS2NI_CONTAINER(lane->pairs.head, struct hs2ni_rx_pair, node));
   }
-  lane->high = lane->ready.tail != NULL ? msg_of(lane->ready.tail)->seq
-                                        : lane->dedup.newest;
+  lane->high = lane->dedup.newest;
+  if (lane->ready.tail != NULL && msg_of(lane->ready.tail)->seq > lane->high) {
+    lane->high = msg_of(lane->ready.tail)->seq;
+  }
   lane->has_stream = false;
   lane->refusing = false;
   lane->last_seq = 0;

@@ -73,7 +73,7 @@ static int judge(struct hs2n_node *node, struct hs2n_peer from,
   struct hs2ni_peer *p = hs2ni_peers_get(node->peers, from);
 
   (void)cost_ns; /* nothing is decided by it here */
-  if (verdict == HS2N_LATER || verdict == HS2N_BUSY) {
+  if (verdict == HS2N_LATER || verdict == HS2N_BUSY || verdict == HS2N_HOLD) {
     return HS2N_ERR_INVALID;
   }
   if (p == NULL) {

@@ -21,7 +21,7 @@ static enum hs2n_verdict ask(struct hs2n_node *node,
     return HS2N_IGNORE;
   }
   verdict = c->on_message(c->self, e->peer, e->id, &e->msg);
-  if (verdict < HS2N_ACCEPT || verdict > HS2N_BUSY) {
+  if (verdict < HS2N_ACCEPT || verdict > HS2N_HOLD) {
     hs2ni_log(&node->env, HS2N_LOG_ERROR, "node.verdict",
               "verdict=%d text=\"not a verdict, taken as IGNORE\"",
               (int)verdict);

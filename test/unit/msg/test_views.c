@@ -317,6 +317,169 @@ static void a_stopped_body_is_sent_again_to_a_new_process(void) {
   world_fini(&w);
 }
 
+/* ---- later views -----------------------------------------------------------
+ */
+
+static struct hs2n_msg vote(uint64_t view) {
+  return (struct hs2n_msg){
+      .type = HS2N_LANE_VOTE, .flags = HS2N_MSG_VIEW_BOUND, .view = view};
+}
+
+/* Fetches what place 1 has, with one verdict for all; views as above. */
+static uint64_t fetch(struct world *w, enum hs2n_verdict verdict) {
+  struct hs2ni_event event;
+  uint64_t views = 0;
+
+  world_settle(w);
+  while (world_next(w, 1, verdict, &event)) {
+    if (event.kind == HS2NI_EVENT_MESSAGE) {
+      views = 10 * views + event.msg.view;
+    }
+  }
+  world_settle(w);
+  return views;
+}
+
+static void enter(struct world *w, uint64_t view) {
+  CHECK_EQ(hs2ni_msgs_enter_view(w->places[1].msgs, view), HS2N_OK);
+}
+
+static const struct hs2ni_rx *rx_of(const struct world *w) {
+  return &w->places[1].ends[0].chan->rx;
+}
+
+static void what_is_held_comes_again_with_its_view(void) {
+  static const uint64_t views[] = {5, 3, 4, 3, 2, 9};
+  struct hs2n_tag tag;
+  struct world w;
+
+  start(&w, 0);
+  world_join(&w, 0, 1);
+  for (size_t i = 0; i < 6; i++) {
+    CHECK_EQ(send(&w, vote(views[i]), 100, &tag), HS2N_OK);
+  }
+  CHECK_EQ(fetch(&w, HS2N_HOLD), 534329);
+  for (size_t i = 0; i < 6; i++) {
+    CHECK_EQ(next_outcome(&w), HS2N_DONE_ACKED);
+  }
+  CHECK_EQ(rx_of(&w)->future_bytes, 6 * (100 + HS2NI_FUTURE_COST));
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 0);
+  enter(&w, 1);
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 0);
+  enter(&w, 3); /* 2 has passed */
+  CHECK_EQ(w.places[1].env.stats.messages_stale, 0);
+  CHECK_EQ(send(&w, vote(7), 100, NULL), HS2N_OK);
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 337); /* in order, ahead of the lane */
+  CHECK_EQ(w.places[1].env.stats.messages_stale, 1);
+  enter(&w, 6);
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 0);
+  CHECK_EQ(w.places[1].env.stats.messages_stale, 3);
+  enter(&w, 9);
+  CHECK_EQ(fetch(&w, HS2N_HOLD), 9); /* its view is here: dropped */
+  CHECK_EQ(rx_of(&w)->future_bytes, 0);
+  CHECK(hs2ni_chan_idle(w.places[0].ends[1].chan));
+  world_fini(&w);
+}
+
+static void any_verdict_may_follow(void) {
+  struct hs2n_msg_id id = {.incarnation = 1000, .lane = HS2N_LANE_VOTE};
+  struct world w;
+
+  start(&w, 0);
+  world_join(&w, 0, 1);
+  for (int i = 0; i < 5; i++) {
+    CHECK_EQ(send(&w, vote(2), 100, NULL), HS2N_OK);
+  }
+  CHECK_EQ(fetch(&w, HS2N_HOLD), 22222);
+  enter(&w, 2);
+  for (int i = 0; i < 5; i++) {
+    static const enum hs2n_verdict verdicts[] = {
+        HS2N_REJECT, HS2N_BUSY, HS2N_LATER, HS2N_IGNORE, HS2N_ACCEPT};
+    struct hs2ni_event event;
+
+    CHECK(world_next(&w, 1, verdicts[i], &event));
+    CHECK_EQ(event.id.seq, i + 1);
+  }
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 0);
+  id.seq = 3;
+  CHECK_EQ(hs2ni_msgs_verdict(w.places[1].msgs, w.places[1].ends[0].chan, id,
+                              HS2N_HOLD),
+           HS2N_ERR_INVALID);
+  CHECK_EQ(hs2ni_msgs_verdict(w.places[1].msgs, w.places[1].ends[0].chan, id,
+                              HS2N_REJECT),
+           HS2N_OK);
+  world_settle(&w);
+  CHECK_EQ(w.places[1].env.stats.messages_refused, 2);
+  CHECK_EQ(rx_of(&w)->nacks_pending.count + rx_of(&w)->nacks_sent.count, 0);
+  CHECK(hs2ni_chan_idle(w.places[0].ends[1].chan));
+  /* The lane goes on, here and on the next connection. */
+  CHECK_EQ(send(&w, vote(3), 100, NULL), HS2N_OK);
+  CHECK_EQ(fetch(&w, HS2N_HOLD), 3);
+  enter(&w, 3);
+  world_cut(&w, 0, 1);
+  world_settle(&w);
+  world_join(&w, 0, 1);
+  CHECK_EQ(send(&w, vote(4), 100, NULL), HS2N_OK);
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 34);
+  CHECK_EQ(w.breaches, 0);
+  world_fini(&w);
+}
+
+static void the_farthest_views_make_room(void) {
+  struct hs2n_limits limits;
+  struct world w;
+
+  hs2n_limits_default(&limits);
+  limits.rx_future_bytes = 5 * (1000 + HS2NI_FUTURE_COST);
+  limits.rx_future_views = 100;
+  world_init(&w, &(struct world_options){.limits = &limits,
+                                         .net = {.seed = 5, .whole = true}});
+  world_join(&w, 0, 1);
+  CHECK_EQ(send(&w, vote(1), 1000, NULL), HS2N_OK);
+  for (uint64_t view = 100; view > 1; view--) { /* a flood, far ahead */
+    CHECK_EQ(send(&w, vote(view), 1000, NULL), HS2N_OK);
+    (void)fetch(&w, HS2N_HOLD);
+    CHECK(rx_of(&w)->future_bytes <= limits.rx_future_bytes);
+  }
+  CHECK_EQ(send(&w, vote(101), 0, NULL), HS2N_OK); /* too far to be kept */
+  world_settle(&w);
+  {
+    struct hs2ni_event event;
+
+    CHECK(world_next(&w, 1, HS2N_HOLD, &event));
+  }
+  CHECK_EQ(rx_of(&w)->future.count, 5);
+  CHECK_EQ(w.places[1].env.stats.messages_evicted, 96);
+  for (uint64_t view = 1; view <= 5; view++) {
+    enter(&w, view);
+    CHECK_EQ(fetch(&w, HS2N_ACCEPT), view);
+  }
+  enter(&w, 101);
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 0);
+  world_fini(&w);
+}
+
+/* What is of a process ends with it, held or about to be given again. */
+static void a_new_process_voids_what_was_held(void) {
+  struct world w;
+
+  start(&w, 0);
+  world_join(&w, 0, 1);
+  CHECK_EQ(send(&w, vote(2), 100, NULL), HS2N_OK);
+  CHECK_EQ(send(&w, vote(3), 100, NULL), HS2N_OK);
+  CHECK_EQ(fetch(&w, HS2N_HOLD), 23);
+  enter(&w, 2);
+  world_restart(&w, 0);
+  world_settle(&w);
+  world_join(&w, 0, 1);
+  CHECK_EQ(rx_of(&w)->future_bytes, 0);
+  CHECK_EQ(send(&w, vote(4), 100, NULL), HS2N_OK);
+  CHECK_EQ(fetch(&w, HS2N_HOLD), 4);
+  enter(&w, 4);
+  CHECK_EQ(fetch(&w, HS2N_ACCEPT), 4);
+  world_fini(&w);
+}
+
 int main(void) {
   RUN(a_newer_message_takes_the_place_of_one_that_waits);
   RUN(other_keys_types_and_messages_without_a_key_stay);
@@ -329,5 +492,9 @@ int main(void) {
   RUN(what_comes_too_late_takes_no_memory);
   RUN(a_view_ends_a_small_body_in_the_middle);
   RUN(a_stopped_body_is_sent_again_to_a_new_process);
+  RUN(what_is_held_comes_again_with_its_view);
+  RUN(any_verdict_may_follow);
+  RUN(the_farthest_views_make_room);
+  RUN(a_new_process_voids_what_was_held);
   return tap_done();
 }

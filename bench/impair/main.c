@@ -48,7 +48,7 @@ static const char help[] =
     "\n"
     "Example:\n"
     "  hs2net-impair 4 delay=80ms loss=1% at=3s 0-1 cut at=5s heal -- \\\n"
-    "    hs2net-cluster --netns 10 --timer-ms 1000\n";
+    "    hs2net-cluster --netns 10\n";
 
 struct change {
   uint64_t at;

@@ -30,6 +30,7 @@
 
 #include <hs2net/sim_check.h>
 #include <hs2net/sim_fault.h>
+#include <hs2net/sim_story.h>
 #include <hs2net/sim_world.h>
 
 #endif /* HS2N_SIM_H */

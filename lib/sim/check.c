@@ -144,7 +144,6 @@ void hs2ni_check_gone(struct hs2ni_sim_node *n) {
  * left out for long. */
 void hs2ni_check_step(struct hs2ni_sim_node *n) {
   struct hs2n_peer_info info = {.struct_size = sizeof(info)};
-  const struct hs2n_limits *l = &n->sim->limits;
 
   if (n->sim->n < 2) {
     return;
@@ -153,12 +152,12 @@ void hs2ni_check_step(struct hs2ni_sim_node *n) {
   if (hs2n_peer_info(n->node, (struct hs2n_peer){n->probe}, &info) != HS2N_OK) {
     return; /* not a handle, or not one any more */
   }
-  if (info.queued_bytes > l->tx_queue_bytes_max) {
+  if (info.queued_bytes > n->queue_bytes_max) {
     hs2ni_failf(n->sim, n->index, "queues %llu bytes for one peer",
                 (unsigned long long)info.queued_bytes);
   }
   for (int i = 0; i < HS2N_LANES; i++) {
-    if (info.queued_msgs[i] > l->tx_queue_msgs_max) {
+    if (info.queued_msgs[i] > n->queue_msgs_max) {
       hs2ni_failf(n->sim, n->index, "queues %u messages for one peer",
                   (unsigned)info.queued_msgs[i]);
     }

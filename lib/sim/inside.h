@@ -8,7 +8,8 @@
  *   fault.c  pauses, clocks, addresses     evil.c   nodes that misbehave
  *   check.c  invariants of any load        model.c  the book of the load
  *   load.c   the load                      disk.c   storage
- *   trace.c  hash, ring, text
+ *   trace.c  hash, ring, text               chaos.c  random timelines
+ *   story.c  command line of scenarios
  */
 #ifndef HS2NI_SIM_INSIDE_H
 #define HS2NI_SIM_INSIDE_H
@@ -156,6 +157,8 @@ struct hs2ni_sim_node {
   struct hs2n_consensus consensus; /* the application's */
   struct hs2ni_chance secrets;
   struct hs2ni_ledger ledger;
+  uint64_t queue_bytes_max; /* of its limits, per peer */
+  uint32_t queue_msgs_max;  /* the same, per lane */
   struct hs2n_sim_disk disk;
   bool entered; /* inside a call of the node */
   bool stopping;
@@ -172,8 +175,8 @@ struct hs2ni_sim_node {
   hs2n_time last_tick;
   uint32_t spins;
   /* addresses */
-  uint8_t move;      /* how often it moved */
-  uint16_t nat_port; /* what it sends comes from there */
+  uint8_t move;                                /* how often it moved */
+  uint16_t nat_port;                           /* where the world sees it */
   struct hs2n_addr addrs[HS2NI_SIM_ADDRS_MAX]; /* of all with its key */
   uint32_t addrs_n;
   struct hs2ni_port up, down;
@@ -374,6 +377,9 @@ bool hs2ni_model_settled(const struct hs2n_sim *sim);
  * ----------------------------------------------------------------------------------
  */
 
+/* Writes the body of a message of a node's present process. */
+void hs2ni_load_body(const struct hs2n_sim *sim, uint32_t from, uint64_t serial,
+                     size_t len, uint8_t *out);
 /* Holds a message that was taken against the book, if it is of the load. */
 void hs2ni_load_took(struct hs2ni_sim_node *n, uint32_t from,
                      struct hs2n_msg_id id, const struct hs2n_msg *msg);

@@ -37,10 +37,14 @@ static uint64_t pattern(const struct header *h, size_t at) {
   return h->words[4] * (at | 1);
 }
 
-static void write_body(const struct header *h, uint8_t *out, size_t len) {
-  memcpy(out, h, sizeof(*h));
-  for (size_t at = sizeof(*h); at < len; at += 8) {
-    const uint64_t word = pattern(h, at);
+void hs2ni_load_body(const struct hs2n_sim *sim, uint32_t from, uint64_t serial,
+                     size_t len, uint8_t *out) {
+  const struct header h =
+      header_of(sim, from, sim->nodes[from].incarnation, serial, len);
+
+  memcpy(out, &h, sizeof(h));
+  for (size_t at = sizeof(h); at < len; at += 8) {
+    const uint64_t word = pattern(&h, at);
 
     memcpy(out + at, &word, len - at < 8 ? len - at : 8);
   }
@@ -109,8 +113,6 @@ static int send(struct hs2ni_sim_node *n, const struct hs2n_sim_msg *msg,
                 const struct hs2n_dst *dst, struct hs2n_tag *out_tag) {
   struct hs2n_sim *sim = n->sim;
   const uint64_t serial = sim->serial + 1;
-  const struct header h =
-      header_of(sim, n->index, n->incarnation, serial, msg->len);
   struct hs2n_msg m = {.type = (uint8_t)msg->lane,
                        .flags = msg->flags,
                        .view = msg->view,
@@ -121,7 +123,7 @@ static int send(struct hs2ni_sim_node *n, const struct hs2n_sim_msg *msg,
   if (err != HS2N_OK) {
     return err;
   }
-  write_body(&h, data, msg->len);
+  hs2ni_load_body(sim, n->index, serial, msg->len, data);
   m.deadline =
       msg->expires_in == 0 ? 0 : hs2ni_clock_at(n, sim->now) + msg->expires_in;
   err = hs2n_send(n->node, dst, &m, out_tag);

@@ -76,8 +76,7 @@ uint32_t hs2ni_net_find(const struct hs2n_sim *sim, const struct hs2n_addr *a) {
       a->ip[1] != sim->nodes[i].move) {
     return sim->n;
   }
-  return a->port == HS2N_SIM_PORT || a->port == sim->nodes[i].nat_port ? i
-                                                                       : sim->n;
+  return a->port == sim->nodes[i].nat_port ? i : sim->n;
 }
 
 /* ---- rates

@@ -252,6 +252,8 @@ static int make(struct hs2ni_sim_node *n) {
   n->ledger.peak = n->ledger.live;
   hs2n_limits_memory(c.limits, c.types, c.types_n, &worst);
   n->ledger.limit = worst.total_bytes;
+  n->queue_bytes_max = c.limits->tx_queue_bytes_max;
+  n->queue_msgs_max = c.limits->tx_queue_msgs_max;
   err = hs2n_node_new(&n->node, &c, hs2ni_clock_at(n, n->sim->now), &field);
   hs2ni_trace(n->sim, HS2N_SIM_START, n->index, HS2N_SIM_ALL, n->incarnation, 0,
               err == HS2N_OK ? "" : hs2n_err_name(err));

@@ -2,6 +2,7 @@
  * so that the page can't differ from the code.  `meson test` compares them;
  * `build/tools/reference > docs/reference.md` brings the page up to date. */
 #include <hs2net/hs2net.h>
+#include <hs2net/sim.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -44,6 +45,27 @@ static void counters(void) {
   printf(
       "\nOf the driver (`hs2n_io_stats`).\n\n| field | counts |\n|---|---|\n");
   HS2N_IO_STATS_LIST(X)
+  printf(
+      "\nOf a simulation (`hs2n_sim_stats`).\n\n| field | counts |\n|---|---|"
+      "\n");
+  HS2N_SIM_STATS_LIST(X)
+#undef X
+}
+
+static void simulator(void) {
+  printf("\n## Simulator\n\nEvents of a trace. Level 1 is the story, 2 are "
+         "messages, 3 is each datagram and\ntimer.\n\n| event | level | "
+         "meaning |\n|---|---|---|\n");
+#define X(name, level, text) \
+  printf("| `HS2N_SIM_%s` | %d | %s |\n", #name, level, text);
+  HS2N_SIM_EVENT_LIST(X)
+#undef X
+  printf(
+      "\nFaults of `hs2n_sim_chaos`, and how often each is drawn.\n\n| kind | "
+      "weight | meaning |\n|---|---|---|\n");
+#define X(name, weight, text) \
+  printf("| `HS2N_SIM_CHAOS_%s` | %d | %s |\n", #name, weight, text);
+  HS2N_SIM_CHAOS_LIST(X)
 #undef X
 }
 
@@ -54,5 +76,6 @@ int main(void) {
   errors();
   reasons();
   counters();
+  simulator();
   return 0;
 }

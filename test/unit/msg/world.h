@@ -7,6 +7,7 @@
 #define WORLD_H
 
 #include "base/buf.h"
+#include "identity.h"
 #include "memlink.h"
 #include "msg/chan.h"
 #include "msg/msgs.h"
@@ -63,10 +64,6 @@ struct world_options {
   const struct hs2n_type *types;    /* NULL: world_types */
   bool limits_differ;               /* limits has one for each place */
 };
-
-/* The identity of a place, the same each time; to be freed. */
-struct hs2n_identity *world_identity(uint32_t place);
-#define WORLD_CHAIN "world"
 
 void world_init(struct world *w, const struct world_options *options);
 void world_fini(struct world *w);

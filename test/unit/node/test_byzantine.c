@@ -301,6 +301,9 @@ static enum hs2n_reason verdict(const uint8_t *say, size_t len,
   CHECK(!w->closed || w->why.by_peer);
   CHECK_EQ(netsim_info(w->sim, 0, 1).state,
            w->closed ? HS2N_PEER_DOWN : HS2N_PEER_UP);
+  if (w->closed) { /* both ends name the cause alike */
+    CHECK_EQ(netsim_info(w->sim, 0, 1).down_reason, reason);
+  }
   CHECK_EQ(netsim_node(w->sim, 0)->seen.messages, 0);
   world_free(w);
   return reason;
@@ -317,6 +320,20 @@ static void a_good_hello_is_accepted(void) {
   const struct hs2ni_hello hello = good_hello();
 
   CHECK_EQ(verdict_of(&hello), HS2N_REASON_NONE);
+}
+
+/* covers: P10 */
+static void a_newer_peer_is_taken_for_what_both_know(void) {
+  struct hs2ni_hello hello = good_hello();
+
+  hello.version_max = UINT32_MAX;
+  hello.capabilities = UINT64_MAX;
+  CHECK_EQ(verdict_of(&hello), HS2N_REASON_NONE);
+  hello.version_max = HS2NI_PROTOCOL_MAX;
+  hello.capabilities = 0;
+  CHECK_EQ(verdict_of(&hello), HS2N_REASON_NONE);
+  hello.version_min = hello.version_max = HS2NI_PROTOCOL_MAX + 1;
+  CHECK_EQ(verdict_of(&hello), HS2N_REASON_VERSION_MISMATCH);
 }
 
 /* covers: N06, P12 */
@@ -440,6 +457,7 @@ static void random_bytes_are_refused(void) {
 
 int main(void) {
   RUN(a_good_hello_is_accepted);
+  RUN(a_newer_peer_is_taken_for_what_both_know);
   RUN(another_chain_or_version_is_named_as_such);
   RUN(every_prefix_of_a_hello_is_refused);
   RUN(a_hello_without_end_is_waited_for_and_no_longer);

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Without a medium, this many committed blocks can be given to others. */
-#define MEMORY_BLOCKS 256
+/* Without a medium the newest committed blocks can be given to others: at a
+ * block a millisecond, to who has been away for some seconds. */
+#define MEMORY_BLOCKS 16384
+#define MEMORY_BYTES ((size_t)64 << 20)
 
 struct rep_store {
   struct rep_store_config config;
@@ -24,7 +26,9 @@ struct rep_store {
   uint64_t *positions; /* of the committed block of each height from 1 */
   uint64_t height;
   uint64_t positions_capacity;
-  struct rep_block *kept[MEMORY_BLOCKS]; /* without a medium */
+  uint64_t kept_first; /* height of the oldest kept without a medium */
+  size_t kept_bytes;
+  struct rep_block *kept[MEMORY_BLOCKS]; /* by height */
 };
 
 /* ---- opening ------------------------------------------------------------ */
@@ -350,14 +354,33 @@ void rep_store_append_state(struct rep_store *store, uint64_t seq,
   rep_bytes_unref(bytes);
 }
 
+static void forget_oldest(struct rep_store *store) {
+  struct rep_block **const slot =
+      &store->kept[store->kept_first % MEMORY_BLOCKS];
+
+  if (*slot != NULL) {
+    store->kept_bytes -= (*slot)->encoding.len;
+    rep_block_unref(*slot);
+    *slot = NULL;
+  }
+  store->kept_first++;
+}
+
+/* Heights come in order, each once. */
+static void keep(struct rep_store *store, struct rep_block *block) {
+  while (block->height - store->kept_first >= MEMORY_BLOCKS ||
+         (store->kept_bytes + block->encoding.len > MEMORY_BYTES &&
+          store->kept_first < block->height)) {
+    forget_oldest(store);
+  }
+  store->kept[block->height % MEMORY_BLOCKS] = rep_block_ref(block);
+  store->kept_bytes += block->encoding.len;
+}
+
 void rep_store_commit(struct rep_store *store, struct rep_block *block,
                       uint64_t pos) {
-  struct rep_block **slot;
-
   if (!store->keeps) {
-    slot = &store->kept[block->height % MEMORY_BLOCKS];
-    rep_block_unref(*slot);
-    *slot = rep_block_ref(block);
+    keep(store, block);
     return;
   }
   if (!set_position(store, block->height, pos)) {

@@ -314,6 +314,68 @@ static void what_is_kept_nowhere_waits_for_a_flush_too(void) {
   rep_block_unref(block);
 }
 
+/* A block of a height with a transaction of so many bytes. */
+static struct rep_block *block_with(uint64_t height, size_t len) {
+  struct rep_crypto crypto = fake_crypto(&me);
+  const struct rep_hash parent = sample_hash(3);
+  struct rep_cert *const justify = sample_cert(height - 1, &parent, 0);
+  const struct rep_block_head head = {.view = height,
+                                      .height = height,
+                                      .justify = justify,
+                                      .txs_count = 1,
+                                      .txs_len = rep_tx_room(len)};
+  struct rep_bytes *const bytes =
+      rep_bytes_new(rep_block_overhead(justify) + rep_tx_room(len));
+  struct rep_writer w = rep_writer_of(bytes->data, bytes->len);
+  struct rep_block *block;
+
+  rep_block_write_head(&w, &head);
+  rep_write_be(&w, len, 4);
+  memset(rep_write_room(&w, len), 'x', len);
+  block = rep_block_decode(rep_bytes_span(bytes), bytes, &crypto);
+  rep_cert_unref(justify);
+  rep_bytes_unref(bytes);
+  return block;
+}
+
+static void commit_many(struct rep_store *store, uint64_t from, uint64_t to,
+                        size_t len) {
+  for (uint64_t height = from; height <= to; height++) {
+    struct rep_block *const block = block_with(height, len);
+
+    rep_store_commit(store, block, REP_LOG_NOWHERE);
+    rep_block_unref(block);
+  }
+}
+
+static bool has(struct rep_store *store, uint64_t height) {
+  struct rep_bytes *const bytes = rep_store_load(store, height);
+
+  rep_bytes_unref(bytes);
+  return bytes != NULL;
+}
+
+/* Who was away for a second may be a thousand blocks behind. */
+static void without_a_medium_the_newest_blocks_are_kept(void) {
+  const struct rep_store_config config = config_of("sample");
+  struct rep_store *store;
+
+  REQUIRE(rep_store_open(&store, &config) == NULL);
+  CHECK(!has(store, 1));
+  commit_many(store, 1, 16384, 1);
+  CHECK(has(store, 1));
+  commit_many(store, 16385, 16390, 1);
+  CHECK(!has(store, 6));
+  CHECK(has(store, 7));
+  CHECK(!has(store, 16391));
+  commit_many(store, 16391, 16500, 1 << 20); /* bytes are limited too */
+  CHECK(!has(store, 16400));
+  CHECK(!has(store, 16500 - 64));
+  CHECK(has(store, 16500 - 62));
+  CHECK(has(store, 16500));
+  rep_store_close(store);
+}
+
 static void checksum_is_castagnoli(void) {
   static const uint8_t digits[] = "123456789";
   static struct rep_crc32c crc;
@@ -336,5 +398,6 @@ int main(void) {
   RUN(a_missing_folder_is_an_error);
   RUN(a_full_disk_stores_nothing_more);
   RUN(what_is_kept_nowhere_waits_for_a_flush_too);
+  RUN(without_a_medium_the_newest_blocks_are_kept);
   return tap_done();
 }

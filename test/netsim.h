@@ -1,9 +1,9 @@
-/* netsim: whole nodes in one process on virtual time: real QUIC, real TLS, a
- * network made of a seed.
+/* netsim: the simulator (hs2net/sim.h) for tests of the library itself: its
+ * nodes may speak over a link in memory too, count their allocations one by
+ * one, and remember what their application has seen.
  *
- * Nothing sleeps: netsim_run jumps from one event to the next.  A run is a
- * function of its configuration, and netsim_hash says whether two runs sent
- * the same packets at the same times. */
+ * The invariants of the simulator hold in every test: one that breaks ends
+ * the program. */
 #ifndef NETSIM_H
 #define NETSIM_H
 
@@ -80,15 +80,13 @@ struct netsim_node {
   struct netsim *sim;
   size_t index;
   struct hs2n_node *node; /* NULL: not running */
-  struct hs2n_identity *identity;
+  const struct hs2n_identity *identity;
   struct hs2n_key key;
   struct hs2n_addr addr;
   uint64_t incarnation;
   struct test_mem mem;
-  struct hs2ni_rng secrets;
   struct netsim_seen seen;
   enum hs2n_verdict verdict; /* what on_message says; ACCEPT at first */
-  hs2n_time woken;           /* last entry */
   /* Judges a message itself; NULL: count it and say `verdict`. */
   enum hs2n_verdict (*judge)(struct netsim_node *n, size_t from,
                              struct hs2n_msg_id id, const struct hs2n_msg *msg);

@@ -35,8 +35,9 @@ struct hs2n_sim_app {
 
   /* Before the node is made: may change the configuration, which holds what
    * the simulator would use, and fills in the methods that want to hear from
-   * the node.  Memory, identity, incarnation, rand and local address are the
-   * simulator's and must stay. */
+   * the node.  With other memory than the simulator's nothing is known of how
+   * much the node holds; another incarnation must still grow; identity and
+   * local address must stay. */
   void (*configure)(void *self, uint32_t node, struct hs2n_config *config,
                     struct hs2n_consensus *out_consensus);
   /* The node runs and knows its members.  What an earlier life left on the
@@ -49,6 +50,9 @@ struct hs2n_sim_app {
   /* When tick wants to be called next; HS2N_TIME_NEVER: not at all. */
   hs2n_time (*deadline)(void *self, uint32_t node);
   void (*tick)(void *self, uint32_t node, hs2n_time now);
+  /* Makes the node in place of hs2n_node_new, with its arguments. */
+  int (*make)(void *self, uint32_t node, struct hs2n_node **out_node,
+              const struct hs2n_config *config, hs2n_time now);
 };
 
 /* ---- what happened ------------------------------------------------------ */
@@ -114,8 +118,8 @@ HS2N_API const char *hs2n_sim_event_text(const struct hs2n_sim_event *event,
 
 /* ---- life ---------------------------------------------------------------- */
 
-/* Pointers are kept and must outlive the simulation, but for limits, types
- * and key_of, which are copied.  Start from hs2n_sim_config_default. */
+/* Pointers are kept and must outlive the simulation, but for limits, types,
+ * app and key_of, which are copied.  Start from hs2n_sim_config_default. */
 struct hs2n_sim_config {
   size_t struct_size;
   const struct hs2n_mem *mem; /* of the simulator and the nodes */
@@ -138,6 +142,11 @@ struct hs2n_sim_config {
   void *trace_data;
   int trace_level;     /* 1..3; of the ring too */
   uint32_t trace_ring; /* last events kept, >= 1 */
+  /* Sees each datagram as it leaves; to is HS2N_SIM_ALL when nobody is at the
+   * address.  May be NULL. */
+  void (*capture)(void *capture_data, uint32_t from, uint32_t to,
+                  struct hs2n_span datagram);
+  void *capture_data;
 };
 
 /**
@@ -262,6 +271,18 @@ HS2N_API bool hs2n_sim_until(struct hs2n_sim *sim,
                              void *arg, hs2n_time length);
 
 /**
+ * Runs the next event or timer alone.
+ *
+ * Thread: owner, not from a callback.
+ *
+ * \param sim  not NULL.
+ * \param end  virtual time, the latest.
+ * \return false, and no time passes, when none is due until then or an
+ *         invariant is broken.
+ */
+HS2N_API bool hs2n_sim_step(struct hs2n_sim *sim, hs2n_time end);
+
+/**
  * Has a function called at a time, between two steps: the timeline of a
  * scenario, and the way out of an upcall.
  *
@@ -334,6 +355,29 @@ HS2N_API struct hs2n_node *hs2n_sim_node(const struct hs2n_sim *sim,
  * \param node  ignored when it does not run or is paused.
  */
 HS2N_API void hs2n_sim_flush(struct hs2n_sim *sim, uint32_t node);
+
+/**
+ * Calls hs2n_node_tick of a node before its time, as a driver may, and
+ * flushes.
+ *
+ * Thread: owner, not from a callback.
+ *
+ * \param sim   not NULL.
+ * \param node  ignored when it does not run or is paused.
+ */
+HS2N_API void hs2n_sim_wake(struct hs2n_sim *sim, uint32_t node);
+
+/**
+ * The identity of a node, to sign with.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param sim   not NULL.
+ * \param node  which.
+ * \return borrowed from sim.
+ */
+HS2N_API const struct hs2n_identity *
+hs2n_sim_identity(const struct hs2n_sim *sim, uint32_t node);
 
 /**
  * A node as a member, of weight 1, with the addresses of all nodes that have

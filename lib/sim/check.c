@@ -105,10 +105,6 @@ static void not_up(struct hs2ni_sim_node *n, uint32_t peer) {
 
 void hs2ni_check_peer(struct hs2ni_sim_node *n, uint32_t peer,
                       enum hs2n_peer_state state, enum hs2n_reason reason) {
-  if (peer == HS2N_SIM_ALL) {
-    hs2ni_failf(n->sim, n->index, "upcall of a handle that is not live");
-    return;
-  }
   switch (state) {
   case HS2N_PEER_UP:
     up(n, peer);

@@ -221,6 +221,7 @@ struct hs2ni_kept_event {
 
 struct hs2n_sim {
   struct hs2n_sim_config config;
+  struct hs2n_sim_app app;
   struct hs2n_limits limits;
   struct hs2n_type *types;
   bool load_types; /* the load may use them */

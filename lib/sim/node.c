@@ -120,14 +120,12 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer peer,
   hs2ni_trace(sim, HS2N_SIM_MESSAGE, n->index, from,
               (uint64_t)id.lane << 56 | id.seq, len, "");
   verdict = ask(n, peer, id, msg);
-  if (from == HS2N_SIM_ALL) {
-    hs2ni_failf(sim, n->index, "message of a handle that is not live");
-    return verdict;
-  }
-  hs2ni_check_id(n, from, id, verdict != HS2N_BUSY);
-  if (verdict != HS2N_BUSY) {
-    sim->stats.messages++;
-    hs2ni_load_took(n, from, id, msg);
+  sim->stats.messages += verdict != HS2N_BUSY;
+  if (from != HS2N_SIM_ALL) { /* else it is of a member from outside */
+    hs2ni_check_id(n, from, id, verdict != HS2N_BUSY);
+    if (verdict != HS2N_BUSY) {
+      hs2ni_load_took(n, from, id, msg);
+    }
   }
   return verdict;
 }
@@ -149,7 +147,9 @@ static void on_peer(void *self, struct hs2n_peer peer,
   struct hs2ni_sim_node *n = self;
   const uint32_t i = hs2n_sim_index(n->sim, n->index, peer);
 
-  hs2ni_check_peer(n, i, state, reason);
+  if (i != HS2N_SIM_ALL) {
+    hs2ni_check_peer(n, i, state, reason);
+  }
   if (n->consensus.on_peer != NULL) {
     n->consensus.on_peer(n->consensus.self, peer, state, reason);
   }
@@ -230,9 +230,8 @@ static void configure(struct hs2ni_sim_node *n, struct hs2n_config *c) {
   c->log = on_log;
   c->log_data = n;
   n->consensus = (struct hs2n_consensus)HS2N_CONSENSUS_INIT;
-  if (sim->config.app != NULL && sim->config.app->configure != NULL) {
-    sim->config.app->configure(sim->config.app->self, n->index, c,
-                               &n->consensus);
+  if (sim->app.configure != NULL) {
+    sim->app.configure(sim->app.self, n->index, c, &n->consensus);
   }
 }
 
@@ -242,6 +241,8 @@ static int make(struct hs2ni_sim_node *n) {
                                          .on_message = on_message,
                                          .on_done = on_done,
                                          .on_peer = on_peer};
+  const struct hs2n_sim_app *app = &n->sim->app;
+  const hs2n_time now = hs2ni_clock_at(n, n->sim->now);
   struct hs2n_memory worst = {.struct_size = sizeof(worst)};
   struct hs2n_config c;
   const char *field = "";
@@ -254,7 +255,11 @@ static int make(struct hs2ni_sim_node *n) {
   n->ledger.limit = worst.total_bytes;
   n->queue_bytes_max = c.limits->tx_queue_bytes_max;
   n->queue_msgs_max = c.limits->tx_queue_msgs_max;
-  err = hs2n_node_new(&n->node, &c, hs2ni_clock_at(n, n->sim->now), &field);
+  if (app->make != NULL) {
+    err = app->make(app->self, n->index, &n->node, &c, now);
+  } else {
+    err = hs2n_node_new(&n->node, &c, now, &field);
+  }
   hs2ni_trace(n->sim, HS2N_SIM_START, n->index, HS2N_SIM_ALL, n->incarnation, 0,
               err == HS2N_OK ? "" : hs2n_err_name(err));
   return err;
@@ -281,7 +286,7 @@ static int name_members(struct hs2ni_sim_node *n) {
 
 int hs2n_sim_start(struct hs2n_sim *sim, uint32_t node) {
   struct hs2ni_sim_node *n = hs2ni_sim_at(sim, node);
-  const struct hs2n_sim_app *app = sim->config.app;
+  const struct hs2n_sim_app *app = &sim->app;
   int err;
 
   if (n->node != NULL) {
@@ -300,7 +305,7 @@ int hs2n_sim_start(struct hs2n_sim *sim, uint32_t node) {
     hs2ni_check_gone(n);
     return err;
   }
-  if (app != NULL && app->on_start != NULL) {
+  if (app->on_start != NULL) {
     n->entered = true;
     app->on_start(app->self, node, n->node, &n->disk);
     n->entered = false;
@@ -336,9 +341,9 @@ static void forget_socket(struct hs2ni_sim_node *n) {
 }
 
 static void bury(struct hs2ni_sim_node *n) {
-  const struct hs2n_sim_app *app = n->sim->config.app;
+  const struct hs2n_sim_app *app = &n->sim->app;
 
-  if (app != NULL && app->on_stop != NULL) {
+  if (app->on_stop != NULL) {
     app->on_stop(app->self, n->index);
   }
   hs2n_node_free(n->node);
@@ -407,6 +412,7 @@ static void send_one(struct hs2ni_sim_node *n, const struct hs2n_tx *tx,
                      size_t at, size_t len) {
   struct hs2n_sim *sim = n->sim;
   struct hs2ni_packet *p = hs2ni_packet_new(sim, len);
+  uint32_t to;
 
   if (p == NULL) {
     return;
@@ -420,8 +426,13 @@ static void send_one(struct hs2ni_sim_node *n, const struct hs2n_tx *tx,
   sim->stats.datagrams++;
   sim->stats.bytes += len;
   hs2ni_hash(sim, p->data, len);
-  hs2ni_trace(sim, HS2N_SIM_TX, n->index, hs2ni_net_find(sim, &p->dst), len,
-              tx->ecn, "");
+  to = hs2ni_net_find(sim, &p->dst);
+  to = to == sim->n ? HS2N_SIM_ALL : to;
+  hs2ni_trace(sim, HS2N_SIM_TX, n->index, to, len, tx->ecn, "");
+  if (sim->config.capture != NULL) {
+    sim->config.capture(sim->config.capture_data, n->index, to,
+                        (struct hs2n_span){p->data, len});
+  }
   hs2ni_net_send(sim, p);
 }
 
@@ -448,11 +459,10 @@ static void send_all(struct hs2ni_sim_node *n) {
 }
 
 static hs2n_time app_deadline(const struct hs2ni_sim_node *n) {
-  const struct hs2n_sim_app *app = n->sim->config.app;
+  const struct hs2n_sim_app *app = &n->sim->app;
 
-  return app == NULL || app->deadline == NULL
-             ? HS2N_TIME_NEVER
-             : app->deadline(app->self, n->index);
+  return app->deadline == NULL ? HS2N_TIME_NEVER
+                               : app->deadline(app->self, n->index);
 }
 
 void hs2ni_node_settle(struct hs2ni_sim_node *n) {
@@ -499,14 +509,10 @@ static bool spins(struct hs2ni_sim_node *n) {
   return n->spins > SPINS_MAX;
 }
 
-void hs2ni_node_tick(struct hs2ni_sim_node *n) {
-  const struct hs2n_sim_app *app = n->sim->config.app;
+static void tick(struct hs2ni_sim_node *n) {
+  const struct hs2n_sim_app *app = &n->sim->app;
   const hs2n_time now = hs2ni_clock_at(n, n->sim->now);
 
-  if (spins(n)) {
-    hs2ni_failf(n->sim, n->index, "wants to be called for ever");
-    return;
-  }
   hs2ni_trace(n->sim, HS2N_SIM_TICK, n->index, HS2N_SIM_ALL, 0, 0, "");
   n->entered = true;
   if (app_deadline(n) <= now && app->tick != NULL) {
@@ -515,4 +521,20 @@ void hs2ni_node_tick(struct hs2ni_sim_node *n) {
   hs2n_node_tick(n->node, now);
   n->entered = false;
   hs2ni_node_settle(n);
+}
+
+void hs2ni_node_tick(struct hs2ni_sim_node *n) {
+  if (spins(n)) {
+    hs2ni_failf(n->sim, n->index, "wants to be called for ever");
+  } else {
+    tick(n);
+  }
+}
+
+void hs2n_sim_wake(struct hs2n_sim *sim, uint32_t node) {
+  struct hs2ni_sim_node *n = hs2ni_sim_at(sim, node);
+
+  if (n->node != NULL && n->paused_until == 0) {
+    tick(n);
+  }
 }

@@ -68,18 +68,16 @@ static bool keys_valid(const struct hs2n_sim_config *c) {
 
 /* By the rule of struct_size: an older program's missing fields are zero, a
  * newer one's that we do not know must be. */
-static int copy(struct hs2n_sim_config *out,
-                const struct hs2n_sim_config *config) {
-  const unsigned char *bytes = (const unsigned char *)config;
-  const size_t size = config->struct_size;
+static int copy(void *out, size_t out_size, const void *in, size_t in_size) {
+  const unsigned char *bytes = in;
 
-  for (size_t i = sizeof(*out); i < size; i++) {
+  for (size_t i = out_size; i < in_size; i++) {
     if (bytes[i] != 0) {
       return HS2N_ERR_VERSION;
     }
   }
-  *out = (struct hs2n_sim_config){0};
-  memcpy(out, config, size < sizeof(*out) ? size : sizeof(*out));
+  memset(out, 0, out_size);
+  memcpy(out, in, in_size < out_size ? in_size : out_size);
   return HS2N_OK;
 }
 
@@ -176,10 +174,14 @@ int hs2n_sim_new(struct hs2n_sim **out_sim,
                  const struct hs2n_sim_config *config) {
   struct hs2n_sim_config c;
   struct hs2n_sim *sim;
-  int err = copy(&c, config);
+  struct hs2n_sim_app app = {0};
+  int err = copy(&c, sizeof(c), config, config->struct_size);
 
   if (err == HS2N_OK) {
     err = check(&c);
+  }
+  if (err == HS2N_OK && c.app != NULL) {
+    err = copy(&app, sizeof(app), c.app, c.app->struct_size);
   }
   if (err != HS2N_OK) {
     return err;
@@ -189,6 +191,7 @@ int hs2n_sim_new(struct hs2n_sim **out_sim,
     return HS2N_ERR_NO_MEMORY;
   }
   sim->config = c;
+  sim->app = app;
   sim->n = c.nodes;
   sim->now = BEGIN;
   sim->hash = hs2ni_mix(c.seed);
@@ -197,7 +200,8 @@ int hs2n_sim_new(struct hs2n_sim **out_sim,
   sim->fault_chance = hs2ni_chance_of(c.seed, 3);
   sim->story_chance = hs2ni_chance_of(c.seed, 4);
   err = make(sim);
-  sim->config.limits = NULL; /* copied, as are types and keys */
+  sim->config.limits = NULL; /* copied, as are types, keys and methods */
+  sim->config.app = NULL;
   sim->config.types = NULL;
   sim->config.key_of = NULL;
   if (err != HS2N_OK) {
@@ -250,14 +254,14 @@ void hs2n_sim_free(struct hs2n_sim *sim) {
 /* ---- the loop
  * ------------------------------------------------------------------------- */
 
-/* One event or timer, not later than end; false when there is none.  At one
- * moment events come first, so that a node sees all that has arrived. */
-static bool step(struct hs2n_sim *sim, hs2n_time end) {
+/* At one moment events come first, so that a node sees all that has
+ * arrived. */
+bool hs2n_sim_step(struct hs2n_sim *sim, hs2n_time end) {
   const hs2n_time event_at = hs2ni_event_next(sim);
   const hs2n_time wake_at = hs2ni_wake_next(sim);
   const hs2n_time at = event_at < wake_at ? event_at : wake_at;
 
-  if (at > end || at == HS2N_TIME_NEVER) {
+  if (sim->failed || at > end || at == HS2N_TIME_NEVER) {
     return false;
   }
   sim->now = at > sim->now ? at : sim->now;
@@ -282,7 +286,7 @@ bool hs2n_sim_until(struct hs2n_sim *sim,
   const hs2n_time end = sim->now + length;
 
   while (!sim->failed && !done(sim, arg)) {
-    if (!step(sim, end)) {
+    if (!hs2n_sim_step(sim, end)) {
       sim->now = end;
       return done(sim, arg);
     }
@@ -320,6 +324,11 @@ uint64_t hs2n_sim_random(struct hs2n_sim *sim, uint64_t bound) {
 
 struct hs2n_node *hs2n_sim_node(const struct hs2n_sim *sim, uint32_t node) {
   return hs2ni_sim_at(sim, node)->node;
+}
+
+const struct hs2n_identity *hs2n_sim_identity(const struct hs2n_sim *sim,
+                                              uint32_t node) {
+  return hs2ni_sim_at(sim, node)->identity;
 }
 
 bool hs2n_sim_running(const struct hs2n_sim *sim, uint32_t node) {

@@ -132,8 +132,6 @@ static void a_third_is_lost(void *arg, struct hs2n_sim *sim) {
                                               .expires_in = HS2N_MS(300)},
                                       .every = HS2N_MS(10)};
 
-  o->app = (struct hs2n_sim_app){
-      .struct_size = sizeof(o->app), .self = o, .configure = count_outcomes};
   memset(o->n, 0, sizeof(o->n));
   story_meshed(sim);
   noise(sim, 300000, 0);

@@ -93,6 +93,12 @@ static void disk_fault(struct hs2n_sim *sim, uint32_t node) {
 /* ---- of the network
  * -------------------------------------------------------------------- */
 
+static void cut(struct hs2n_sim *sim, uint32_t node) {
+  const uint32_t to = below(sim, sim->n);
+
+  hs2n_sim_cut(sim, node, to, one_in(sim, 3));
+}
+
 static void isolate(struct hs2n_sim *sim, uint32_t node) {
   const bool cut = one_in(sim, 2);
 
@@ -109,17 +115,23 @@ static void partition(struct hs2n_sim *sim) {
   hs2n_sim_partition(sim, one_in(sim, 2) ? group : NULL);
 }
 
+/* One draw a statement: C leaves the order open within an initialiser or a
+ * call, and compilers differ. */
 static void noise(struct hs2n_sim *sim, uint32_t node) {
-  const struct hs2n_sim_noise loud = {.loss_ppm = below(sim, 300001),
-                                      .burst_ppm = below(sim, 10001),
-                                      .burst_end_ppm = 50000,
-                                      .duplicate_ppm = below(sim, 50001),
-                                      .reorder_ppm = below(sim, 50001),
-                                      .reorder_delay = HS2N_MS(below(sim, 50)),
-                                      .corrupt_ppm = below(sim, 20001)};
+  const uint32_t from = one_in(sim, 4) ? HS2N_SIM_ALL : node;
+  struct hs2n_sim_noise loud = {.burst_end_ppm = 50000};
 
-  (void)hs2n_sim_set_noise(sim, one_in(sim, 4) ? HS2N_SIM_ALL : node,
-                           HS2N_SIM_ALL, one_in(sim, 2) ? NULL : &loud);
+  if (one_in(sim, 2)) {
+    (void)hs2n_sim_set_noise(sim, from, HS2N_SIM_ALL, NULL);
+    return;
+  }
+  loud.loss_ppm = below(sim, 300001);
+  loud.burst_ppm = below(sim, 10001);
+  loud.duplicate_ppm = below(sim, 50001);
+  loud.reorder_ppm = below(sim, 50001);
+  loud.reorder_delay = HS2N_MS(below(sim, 50));
+  loud.corrupt_ppm = below(sim, 20001);
+  (void)hs2n_sim_set_noise(sim, from, HS2N_SIM_ALL, &loud);
 }
 
 static void something(struct hs2n_sim *sim,
@@ -135,7 +147,7 @@ static void something(struct hs2n_sim *sim,
     process(sim, chaos, kind, node);
     break;
   case HS2N_SIM_CHAOS_CUT:
-    hs2n_sim_cut(sim, node, below(sim, sim->n), one_in(sim, 3));
+    cut(sim, node);
     break;
   case HS2N_SIM_CHAOS_ISOLATE:
     isolate(sim, node);

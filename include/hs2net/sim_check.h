@@ -124,8 +124,8 @@ HS2N_API void hs2n_sim_fail(struct hs2n_sim *sim, uint32_t node,
 HS2N_API const char *hs2n_sim_failure(const struct hs2n_sim *sim);
 
 /**
- * Whether each honest running node has each other one UP, with one
- * connection.
+ * Whether each honest running node has each other one UP that it names as a
+ * member and that names it, with one connection.
  *
  * Thread: owner.
  *

@@ -184,10 +184,18 @@ static bool all_honest(const struct hs2n_sim *sim) {
   return true;
 }
 
+/* Whether each names the other as a member. */
+static bool belong(const struct hs2ni_sim_node *n, uint32_t i) {
+  struct hs2n_peer peer;
+
+  return hs2n_sim_peer(n->sim, n->index, i, &peer) == HS2N_OK &&
+         hs2n_sim_peer(n->sim, i, n->index, &peer) == HS2N_OK;
+}
+
 static bool has_all_up(const struct hs2ni_sim_node *n) {
   for (uint32_t i = 0; i < n->sim->n; i++) {
     if (i != n->index && counts(&n->sim->nodes[i]) &&
-        (n->books[i] == NULL || !n->books[i]->up)) {
+        (n->books[i] == NULL || !n->books[i]->up) && belong(n, i)) {
       return false;
     }
   }

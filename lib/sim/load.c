@@ -93,13 +93,25 @@ void hs2ni_load_took(struct hs2ni_sim_node *n, uint32_t from,
 /* ---- sending
  * ------------------------------------------------------------------------- */
 
+/* Of nodes with one key the first stands for all. */
+static bool is_receiver(const struct hs2ni_sim_node *n,
+                        const struct hs2n_sim_msg *msg, uint32_t i) {
+  struct hs2n_peer peer;
+
+  if (n->sim->nodes[i].key_of != i || i == n->key_of) {
+    return false;
+  }
+  return msg->to == HS2N_SIM_ALL
+             ? hs2n_sim_peer(n->sim, n->index, i, &peer) == HS2N_OK
+             : n->sim->nodes[msg->to].key_of == i;
+}
+
 static void book_it(struct hs2ni_sim_node *n, const struct hs2n_sim_msg *msg,
                     uint64_t serial, uint64_t tag) {
   struct hs2n_sim *sim = n->sim;
 
   for (uint32_t i = 0; i < sim->n; i++) {
-    if (sim->nodes[i].key_of == i && i != n->key_of &&
-        (msg->to == HS2N_SIM_ALL || sim->nodes[msg->to].key_of == i)) {
+    if (is_receiver(n, msg, i)) {
       hs2ni_model_sent(sim, msg, i, serial, tag);
     }
   }

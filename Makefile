@@ -8,6 +8,7 @@ help:
 	@echo 'make test     build, and run all tests'
 	@echo 'make bench    build, and measure'
 	@echo 'make fuzz     fuzz every decoder, $(SECONDS_EACH) s each (needs clang)'
+	@echo 'make coverage lines of lib/ that tests run (gcc)'
 	@echo 'make install  install library, headers and hs2net.pc (honours DESTDIR)'
 	@echo 'make docs     run the commands of README.md and docs/'
 	@echo 'make clean    remove what was built'
@@ -33,6 +34,9 @@ fuzz:
 	@tools/setup --dev
 	tools/fuzz-smoke $(SECONDS_EACH)
 
+coverage: configure
+	tools/coverage $(ARGS)
+
 install: configure
 	@ninja -C $(BUILD) --quiet
 	meson install -C $(BUILD) --no-rebuild
@@ -43,4 +47,4 @@ docs: configure
 clean:
 	rm -rf build build-*
 
-.PHONY: help configure demo test bench fuzz install docs clean
+.PHONY: help configure demo test bench fuzz coverage install docs clean

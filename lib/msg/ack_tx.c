@@ -186,7 +186,7 @@ void hs2ni_ack_tx_acked(struct hs2ni_chan *chan, uint64_t offset) {
 
 void hs2ni_ack_tx_detach(struct hs2ni_chan *chan) {
   struct hs2ni_rx *rx = &chan->rx;
-  struct hs2ni_list_node *n = rx->nacks_pending.head;
+  struct hs2ni_list_node *n;
 
   while (rx->nacks_sent.tail != NULL) {
     struct hs2ni_list_node *last = rx->nacks_sent.tail;

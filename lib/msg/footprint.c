@@ -80,7 +80,7 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
   const bool is_signed = any_signed(types, types_n);
   /* Messages ready, judged later, being filled, fetched; then refusals. */
   const uint64_t rx_msgs = HS2N_LANES * (msgs + limits->rx_later_max + 1) + 1 +
-                           2 * HS2NI_NACKS_MAX + HS2N_LANES +
+                           UINT64_C(2) * HS2NI_NACKS_MAX + HS2N_LANES +
                            hs2ni_future_max(limits) / HS2NI_FUTURE_COST;
 
   return sizeof(struct hs2ni_chan) + blocks(1, sizeof(struct hs2ni_ledger)) +

@@ -44,7 +44,7 @@ struct hs2ni_session {
 };
 
 uint64_t hs2ni_session_footprint(void) {
-  return sizeof(struct hs2ni_session) + 2 * GREETING_MAX;
+  return sizeof(struct hs2ni_session) + 2 * (uint64_t)GREETING_MAX;
 }
 
 static struct hs2ni_env *env_of(const struct hs2ni_session *s) {

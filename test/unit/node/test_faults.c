@@ -1,14 +1,5 @@
 /* What a network, a crash or a stranger does to a mesh. */
-#include "netsim.h"
-#include "tap.h"
-
-static struct netsim *meshed(const struct netsim_config *c) {
-  struct netsim *s = netsim_new(c);
-
-  netsim_start_all(s);
-  CHECK(netsim_until(s, netsim_meshed, HS2N_S(10)));
-  return s;
-}
+#include "meshed.h"
 
 /* ---- time-outs and healing --------------------------------------------------
  */
@@ -66,7 +57,7 @@ static void many_failed_dials_leave_no_memory_behind(void) {
 /* covers: N09, H12, G16 */
 static void a_cut_link_heals_within_one_step_of_back_off(void) {
   const struct netsim_config c = netsim_config(2, 3);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
   struct hs2n_tag tag;
   hs2n_time healed;
 
@@ -91,7 +82,7 @@ static void a_cut_link_heals_within_one_step_of_back_off(void) {
 /* covers: G15 */
 static void a_silent_peer_is_down_after_the_idle_time(void) {
   const struct netsim_config c = netsim_config(2, 4);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
   const hs2n_time cut = netsim_now(s);
 
   netsim_cut_both(s, 0, 1, true);
@@ -106,7 +97,7 @@ static void a_silent_peer_is_down_after_the_idle_time(void) {
 
 static void an_idle_mesh_stays_up(void) {
   const struct netsim_config c = netsim_config(3, 5);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
 
   netsim_run(s, HS2N_S(600));
   for (size_t i = 0; i < 3; i++) {
@@ -119,7 +110,7 @@ static void an_idle_mesh_stays_up(void) {
 /* covers: H74 */
 static void a_partition_heals_to_a_full_mesh(void) {
   const struct netsim_config c = netsim_config(7, 6);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
 
   for (size_t i = 0; i < 4; i++) {
     for (size_t k = 4; k < 7; k++) {
@@ -143,7 +134,7 @@ static void a_partition_heals_to_a_full_mesh(void) {
 /* covers: H65, X22 */
 static void a_restarted_node_is_back_within_a_second(void) {
   const struct netsim_config c = netsim_config(4, 7);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
   hs2n_time back;
 
   netsim_run(s, HS2N_S(1));
@@ -165,7 +156,7 @@ static void a_restarted_node_is_back_within_a_second(void) {
 /* covers: H47, X22 */
 static void what_a_crash_left_unacknowledged_arrives_once(void) {
   const struct netsim_config c = netsim_config(2, 8);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
   struct hs2n_tag tag;
 
   CHECK_EQ(netsim_send(s, 0, 1, HS2N_LANE_VOTE, 100, &tag), HS2N_OK);
@@ -191,7 +182,7 @@ static void what_a_crash_left_unacknowledged_arrives_once(void) {
 /* covers: X22, H36 */
 static void numbers_of_a_restarted_sender_are_new(void) {
   const struct netsim_config c = netsim_config(2, 9);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
 
   for (uint32_t round = 1; round <= 3; round++) {
     for (int i = 0; i < 5; i++) {
@@ -238,7 +229,7 @@ static void at_thirty_percent_loss_all_arrive_once(void) {
   struct netsim *s;
   struct hs2n_tag tag;
 
-  s = meshed(&c);
+  s = start(&c);
   netsim_free(s);
   c.loss_permille = 300;
   c.jitter = HS2N_MS(2);
@@ -306,7 +297,7 @@ static void random_dials_end_with_one_connection_per_pair(void) {
 /* covers: H51 */
 static void flipped_bits_reach_nobody(void) {
   const struct netsim_config c = netsim_config(2, 12);
-  struct netsim *s = meshed(&c);
+  struct netsim *s = start(&c);
 
   netsim_corrupt(s, 200);
   for (int i = 0; i < 100; i++) {

@@ -1,25 +1,6 @@
 /* Birth, end, time, memory and misuse of a node. */
-#include "netsim.h"
+#include "meshed.h"
 #include "node/inside.h"
-#include "tap.h"
-
-static struct netsim *start(const struct netsim_config *c) {
-  struct netsim *s = netsim_new(c);
-
-  netsim_start_all(s);
-  CHECK(netsim_until(s, netsim_meshed, HS2N_S(5)));
-  return s;
-}
-
-static struct netsim *meshed(size_t nodes, uint64_t seed) {
-  const struct netsim_config c = netsim_config(nodes, seed);
-
-  return start(&c);
-}
-
-static struct hs2n_node *node(struct netsim *s, size_t i) {
-  return netsim_node(s, i)->node;
-}
 
 /* ---- start and stop
  * ------------------------------------------------------------ */

@@ -1,15 +1,5 @@
 /* Nodes find each other, and messages arrive where they should. */
-#include "netsim.h"
-#include "tap.h"
-
-static struct netsim *meshed(size_t nodes, uint64_t seed) {
-  const struct netsim_config c = netsim_config(nodes, seed);
-  struct netsim *s = netsim_new(&c);
-
-  netsim_start_all(s);
-  CHECK(netsim_until(s, netsim_meshed, HS2N_S(5)));
-  return s;
-}
+#include "meshed.h"
 
 static uint64_t opened(struct netsim *s) {
   uint64_t n = 0;

@@ -5,11 +5,6 @@
 
 #include <stdlib.h>
 
-static bool connected(struct world *w, struct world_conn **a,
-                      struct world_conn **b) {
-  return world_start_all(w) && world_connect(w, 0, 1, a, b);
-}
-
 static bool drop_all(struct world *w, struct world_packet *p) {
   (void)w;
   (void)p;
@@ -31,7 +26,7 @@ static void a_close_tells_the_peer_its_reason(void) {
     struct world_conn *other;
 
     world_init(&w, 2, 100 + i);
-    REQUIRE(connected(&w, &a, &b));
+    REQUIRE(world_meet(&w, &a, &b));
     closer = i % 2 == 0 ? a : b;
     other = i % 2 == 0 ? b : a;
     closer->conn->ops->conn_close(closer->conn, reasons[i]);
@@ -55,7 +50,7 @@ static void a_local_reason_is_not_sent(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 110);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   a->conn->ops->conn_close(a->conn, HS2N_REASON_LOCAL);
   a->conn = NULL;
   world_run(&w, HS2N_MS(10));
@@ -83,7 +78,7 @@ static void a_lost_close_is_repeated(void) {
   unsigned left = 1;
 
   world_init(&w, 2, 111);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   w.filter = drop_first_close;
   w.filter_data = &left;
   a->conn->ops->conn_close(a->conn, HS2N_REASON_SHUTDOWN);
@@ -326,7 +321,7 @@ static void a_silent_peer_is_given_up_after_the_idle_time(void) {
   hs2n_time began;
 
   world_init(&w, 2, 132);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   w.filter = drop_all;
   began = w.now;
@@ -351,7 +346,7 @@ static void an_idle_connection_stays_up_for_an_hour(void) {
   struct hs2ni_conn_stats s;
 
   world_init(&w, 2, 133);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(10));
   packets = w.nodes[0].packets_out + w.nodes[1].packets_out;
   world_run(&w, HS2N_S(3600));
@@ -375,7 +370,7 @@ static void a_connection_survives_a_blackout_shorter_than_idle(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 134);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 1u << 20) != NULL);
   for (unsigned i = 0; i < 3; i++) {
     w.filter = drop_all;
@@ -420,7 +415,7 @@ static void a_restarted_node_resets_old_connections(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 160);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   world_stop(&w, 1);
   world_run(&w, HS2N_MS(50));
@@ -444,7 +439,7 @@ static void a_restarted_dialler_comes_back_by_dialling(void) {
   struct world_conn *b2;
 
   world_init(&w, 2, 161);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   world_stop(&w, 0);
   REQUIRE(world_start(&w, 0) == HS2N_OK);
@@ -465,7 +460,7 @@ static void another_reset_key_resets_nothing(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 162);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_stop(&w, 1);
   w.nodes[1].reset_key[0] ^= 1;
   REQUIRE(world_start(&w, 1) == HS2N_OK);
@@ -486,7 +481,7 @@ static void a_new_port_of_the_dialler_is_followed(void) {
 
   world_init(&w, 2, 170);
   w.delay = HS2N_MS(5);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   for (uint16_t port = 7001; port < 7005; port++) {
     REQUIRE(world_send(a, 300000) != NULL);
     REQUIRE(world_send(b, 300000) != NULL);

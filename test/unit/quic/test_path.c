@@ -3,26 +3,6 @@
 #include "tap.h"
 #include "world.h"
 
-static bool connected(struct world *w, struct world_conn **a,
-                      struct world_conn **b) {
-  return world_start_all(w) && world_connect(w, 0, 1, a, b);
-}
-
-static struct world_conn *watched_a, *watched_b;
-
-static bool both_arrived(struct world *w) {
-  (void)w;
-  return world_arrived(watched_a, watched_b) &&
-         world_arrived(watched_b, watched_a);
-}
-
-static bool arrive(struct world *w, struct world_conn *a, struct world_conn *b,
-                   hs2n_time within) {
-  watched_a = a;
-  watched_b = b;
-  return world_until(w, both_arrived, within);
-}
-
 /* ---- paths -------------------------------------------------------------- */
 
 static void packets_grow_to_what_the_path_takes(void) {
@@ -31,7 +11,7 @@ static void packets_grow_to_what_the_path_takes(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 21);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   CHECK_EQ(ngtcp2_conn_get_path_max_tx_udp_payload_size2(
                hs2ni_quic_conn_of(a->conn)->ng),
@@ -55,9 +35,9 @@ static void a_black_hole_for_large_packets_is_avoided(void) {
   path_takes = 1300;
   world_init(&w, 2, 22);
   w.filter = drop_large;
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 1u << 20) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(5)));
   world_fini(&w);
 }
 
@@ -74,7 +54,7 @@ static void a_path_that_shrinks_does_not_stall_a_transfer(void) {
   world_init(&w, 2, 25);
   w.filter = drop_large;
   w.delay = HS2N_MS(10);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   REQUIRE(world_send(a, 4u << 20) != NULL);
   world_run(&w, HS2N_MS(60));
@@ -117,7 +97,7 @@ static void a_pause_does_not_make_packets_small(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 37);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   REQUIRE(world_send(a, 4u << 20) != NULL);
   world_run(&w, HS2N_MS(15));
@@ -140,9 +120,9 @@ static void a_fixed_size_is_used_from_the_start(void) {
   world_init(&w, 2, 23);
   w.nodes[0].udp_payload_max = 8192;
   w.nodes[1].udp_payload_max = 8192;
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 1u << 20) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(5)));
   CHECK_EQ(ngtcp2_conn_get_path_max_tx_udp_payload_size2(
                hs2ni_quic_conn_of(a->conn)->ng),
            8192);
@@ -177,13 +157,13 @@ static void congestion_marks_are_used_where_the_path_keeps_them(void) {
     world_init(&w, 2, 34);
     w.filter = watch_marks;
     w.filter_data = &m;
-    REQUIRE(connected(&w, &a, &b));
+    REQUIRE(world_meet(&w, &a, &b));
     REQUIRE(world_send(a, 100000) != NULL);
     world_run(&w, HS2N_S(1));
     m.marked = 0;
     m.unmarked = 0;
     REQUIRE(world_send(a, 100000) != NULL);
-    CHECK(arrive(&w, a, b, HS2N_S(1)));
+    CHECK(world_exchange(&w, a, b, HS2N_S(1)));
     CHECK(bleach == 1 ? m.marked == 0 : m.marked > 60);
     world_fini(&w);
   }
@@ -202,9 +182,9 @@ static void endpoints_talk_over_ipv6(void) {
                                          .scope = 2};
     w.nodes[i].external = w.nodes[i].addr;
   }
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 50000) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(1)));
   CHECK_EQ(b->remote.family, HS2N_FAMILY_IPV6);
   CHECK_EQ(b->remote.scope, 2);
   world_fini(&w);
@@ -242,7 +222,7 @@ static void keys_are_updated_in_the_middle_of_a_transfer(void) {
 
   world_init(&w, 2, 24);
   w.delay = HS2N_MS(5);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   for (unsigned i = 0; i < 5; i++) {
     REQUIRE(world_send(a, 300000) != NULL);
@@ -253,7 +233,7 @@ static void keys_are_updated_in_the_middle_of_a_transfer(void) {
     REQUIRE(world_send(a, 30000) != NULL); /* under the new keys */
     world_run(&w, HS2N_S(2));
   }
-  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(5)));
   CHECK(!a->closed && !b->closed);
   world_fini(&w);
 }

@@ -3,26 +3,6 @@
 #include "tap.h"
 #include "world.h"
 
-static bool connected(struct world *w, struct world_conn **a,
-                      struct world_conn **b) {
-  return world_start_all(w) && world_connect(w, 0, 1, a, b);
-}
-
-static struct world_conn *watched_a, *watched_b;
-
-static bool both_arrived(struct world *w) {
-  (void)w;
-  return world_arrived(watched_a, watched_b) &&
-         world_arrived(watched_b, watched_a);
-}
-
-static bool arrive(struct world *w, struct world_conn *a, struct world_conn *b,
-                   hs2n_time within) {
-  watched_a = a;
-  watched_b = b;
-  return world_until(w, both_arrived, within);
-}
-
 /* covers: N12 */
 static void two_nodes_shake_hands_and_know_each_other(void) {
   static struct world w;
@@ -30,7 +10,7 @@ static void two_nodes_shake_hands_and_know_each_other(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 1);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   CHECK(a->up && b->up);
   CHECK_MEM(b->key.bytes, w.nodes[0].key.bytes, HS2N_KEY_LEN);
   CHECK_EQ(b->remote.port, w.nodes[0].addr.port);
@@ -50,11 +30,11 @@ static void bytes_go_both_ways_and_are_acked(void) {
   struct world_stream *s;
 
   world_init(&w, 2, 2);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   s = world_send(a, 3000);
   REQUIRE(s != NULL);
   CHECK(world_send(b, 100000) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(2)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(2)));
   world_run(&w, HS2N_MS(100));
   CHECK_EQ(s->acked, 3000);
   CHECK(s->done);
@@ -69,9 +49,9 @@ static void a_stream_without_bytes_ends(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 3);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 0) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(1)));
   world_fini(&w);
 }
 
@@ -81,14 +61,14 @@ static void four_mebibytes_survive_loss_doubling_and_reordering(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 4);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   w.loss_ppm = 50000;
   w.dup_ppm = 20000;
   w.delay = HS2N_MS(5);
   w.jitter = HS2N_MS(4);
   REQUIRE(world_send(a, 4u << 20) != NULL);
   REQUIRE(world_send(b, 1u << 20) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(60)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(60)));
   CHECK(!w.stuck);
   CHECK_EQ(w.nodes[0].batches_uneven, 0);
   CHECK_EQ(w.nodes[1].batches_uneven, 0);
@@ -102,9 +82,9 @@ static void cubic_transfers_too(void) {
 
   world_init(&w, 2, 5);
   w.nodes[0].congestion = HS2N_CONGESTION_CUBIC;
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 1u << 20) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(10)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(10)));
   world_fini(&w);
 }
 
@@ -117,7 +97,7 @@ static void hundreds_of_streams_pass_through_a_limit_of_64(void) {
   unsigned full = 0;
 
   world_init(&w, 2, 6);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   while (opened < 500) {
     if (world_send(a, 1 + 37 * opened % 5000) == NULL) {
       full++;
@@ -129,7 +109,7 @@ static void hundreds_of_streams_pass_through_a_limit_of_64(void) {
   }
   CHECK(full > 0);
   CHECK(a->credits > 0);
-  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(5)));
   world_fini(&w);
 }
 
@@ -144,7 +124,7 @@ static void small_chunks_share_packets_of_one_size(void) {
   uint64_t bytes;
 
   world_init(&w, 2, 7);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_MS(500));
   packets = w.nodes[0].packets_out;
   batches = w.nodes[0].batches_out;
@@ -164,7 +144,7 @@ static void small_chunks_share_packets_of_one_size(void) {
   CHECK(w.nodes[0].packets_out - packets <= 6); /* 60 x 106 bytes */
   CHECK_EQ(w.nodes[0].batches_out - batches, 1);
   CHECK_EQ(w.nodes[0].batches_uneven, 0);
-  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(1)));
   world_fini(&w);
 }
 
@@ -174,12 +154,12 @@ static void chunks_of_many_parts_arrive_in_order(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 8);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   a->parts = HS2NI_CHUNK_PARTS;
   a->chunk_max = 777;
   REQUIRE(world_send(a, 50000) != NULL);
   REQUIRE(world_send(a, 5) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(2)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(2)));
   world_fini(&w);
 }
 
@@ -191,7 +171,7 @@ static void a_reply_carries_the_ack(void) {
   uint64_t before;
 
   world_init(&w, 2, 9);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_MS(500));
   before = w.nodes[0].packets_out + w.nodes[1].packets_out;
   b->reply = 100;
@@ -216,7 +196,7 @@ static void a_receiver_that_gives_no_credit_gets_one_window(void) {
   world_init(&w, 2, 10);
   window = w.nodes[1].te.env.limits.rx_window_bytes;
   w.nodes[1].no_credit = true;
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   for (unsigned i = 0; i < 4; i++) {
     REQUIRE(world_send(a, 1u << 20) != NULL);
   }
@@ -230,7 +210,7 @@ static void a_receiver_that_gives_no_credit_gets_one_window(void) {
   for (size_t i = 0; i < b->in_n; i++) {
     b->conn->ops->credit(b->conn, b->in[i].id, (size_t)b->in[i].offset);
   }
-  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(5)));
   world_fini(&w);
 }
 
@@ -242,7 +222,7 @@ static void one_stream_gets_no_more_than_its_own_window(void) {
   world_init(&w, 2, 11);
   w.nodes[1].te.env.limits.rx_stream_window_bytes = 65536;
   w.nodes[1].no_credit = true;
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 1u << 20) != NULL);
   REQUIRE(world_send(a, 1000) != NULL); /* not held up by the first */
   world_run(&w, HS2N_S(1));
@@ -251,7 +231,7 @@ static void one_stream_gets_no_more_than_its_own_window(void) {
   CHECK(b->in[1].fin);
   w.nodes[1].no_credit = false;
   b->conn->ops->credit(b->conn, b->in[0].id, 65536);
-  CHECK(arrive(&w, a, b, HS2N_S(5)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(5)));
   CHECK(a->credits > 0);
   world_fini(&w);
 }
@@ -266,7 +246,7 @@ static void a_reset_reaches_the_receiver_and_ends_the_stream(void) {
 
   world_init(&w, 2, 12);
   w.delay = HS2N_MS(20);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   s = world_send(a, 4u << 20);
   REQUIRE(s != NULL);
   world_run(&w, HS2N_MS(100));
@@ -289,7 +269,7 @@ static void a_stop_makes_the_sender_reset(void) {
 
   world_init(&w, 2, 13);
   w.delay = HS2N_MS(20);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   s = world_send(a, 4u << 20);
   REQUIRE(s != NULL);
   world_run(&w, HS2N_MS(100));
@@ -315,7 +295,7 @@ static void abandoned_streams_do_not_eat_the_window(void) {
   w.loss_ppm = 30000;
   w.nodes[1].te.env.limits.rx_window_bytes = 262144;
   w.nodes[1].te.env.limits.rx_stream_window_bytes = 65536;
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   for (unsigned i = 0; i < 400; i++) {
     struct world_stream *s = world_send(a, 60000);
 
@@ -340,7 +320,7 @@ static void abandoned_streams_do_not_eat_the_window(void) {
   b->in_n = 0;
   w.loss_ppm = 0;
   REQUIRE(world_send(a, 1u << 20) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(10)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(10)));
   world_fini(&w);
 }
 
@@ -352,14 +332,14 @@ static void streams_may_be_opened_while_a_packet_is_filled(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 15);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_send(a, 100) != NULL);
   a->open_in_next = 100; /* more than the peer allows: 63 of them open */
   a->open_bytes = 300;
   world_run(&w, HS2N_MS(200));
   CHECK(a->open_in_next < 100);
   a->open_in_next = 0;
-  CHECK(arrive(&w, a, b, HS2N_S(2)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(2)));
   world_fini(&w);
 }
 
@@ -403,7 +383,7 @@ static void every_call_may_be_made_while_a_packet_is_filled(void) {
   world_init(&w, 2, 26);
   w.delay = HS2N_MS(5);
   w.nodes[0].no_credit = true; /* only meddle_with_all gives it */
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   a->meddle = meddle_with_all;
   a->meddle_data = &rounds;
   a->chunk_max = 300;
@@ -444,7 +424,7 @@ static void one_connection_may_be_closed_while_another_sends(void) {
   struct world_conn *b2;
 
   world_init(&w, 2, 27);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   REQUIRE(world_connect(&w, 1, 0, &b2, &a2));
   REQUIRE(world_send(a2, 50000) != NULL);
   a->meddle = close_the_other;
@@ -463,7 +443,7 @@ static void a_connection_may_be_closed_while_it_receives(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 16);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   b->close_in_data = true;
   REQUIRE(world_send(a, 100000) != NULL);
   world_run(&w, HS2N_MS(200));
@@ -481,7 +461,7 @@ static void a_connection_may_be_closed_while_a_packet_is_filled(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 17);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   a->close_in_next = true;
   REQUIRE(world_send(a, 100000) != NULL);
   world_run(&w, HS2N_MS(200));
@@ -501,14 +481,14 @@ static void datagrams_arrive_and_share_packets(void) {
   uint64_t packets;
 
   world_init(&w, 2, 18);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_MS(500));
   packets = w.nodes[0].packets_out;
   a->datagrams_to_send = 50;
   a->datagram_len = 128;
   a->conn->ops->want_tx(a->conn, HS2NI_RANK_FIRST);
   REQUIRE(world_send(a, 5000) != NULL);
-  CHECK(arrive(&w, a, b, HS2N_S(1)));
+  CHECK(world_exchange(&w, a, b, HS2N_S(1)));
   CHECK_EQ(a->datagrams_sent, 50);
   CHECK_EQ(b->datagrams_received, 50);
   CHECK_EQ(b->datagram_bytes, 50 * 128);
@@ -523,7 +503,7 @@ static void the_largest_datagram_fits_and_a_larger_one_is_refused(void) {
   size_t max;
 
   world_init(&w, 2, 19);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   world_run(&w, HS2N_S(1));
   max = a->conn->ops->datagram_max(a->conn);
   CHECK(max >= 1400 && max <= 1452);
@@ -550,7 +530,7 @@ static void lost_datagrams_stay_lost(void) {
   struct world_conn *b;
 
   world_init(&w, 2, 20);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   w.loss_ppm = 300000;
   for (unsigned i = 0; i < 100; i++) {
     a->datagrams_to_send = 1;
@@ -576,7 +556,7 @@ static uint64_t busy_run(uint64_t seed) {
   w.jitter = HS2N_MS(5);
   w.loss_ppm = 20000;
   w.dup_ppm = 10000;
-  if (connected(&w, &a, &b)) {
+  if (world_meet(&w, &a, &b)) {
     for (unsigned i = 0; i < 20; i++) {
       (void)world_send(a, 1000 * i);
       (void)world_send(b, 3000 * i);
@@ -584,7 +564,7 @@ static uint64_t busy_run(uint64_t seed) {
       a->datagram_len = 100;
       world_run(&w, HS2N_MS(7));
     }
-    CHECK(arrive(&w, a, b, HS2N_S(10)));
+    CHECK(world_exchange(&w, a, b, HS2N_S(10)));
   } else {
     CHECK(false);
   }
@@ -613,7 +593,7 @@ static void the_steady_state_allocates_nothing(void) {
   uint64_t before = 0;
 
   world_init(&w, 2, 33);
-  REQUIRE(connected(&w, &a, &b));
+  REQUIRE(world_meet(&w, &a, &b));
   a->chunk_max = 128;
   s = world_send(a, 1000000);
   REQUIRE(s != NULL);

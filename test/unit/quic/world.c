@@ -690,3 +690,19 @@ bool world_connect(struct world *w, size_t from, size_t to,
   }
   return false;
 }
+
+bool world_meet(struct world *w, struct world_conn **a, struct world_conn **b) {
+  return world_start_all(w) && world_connect(w, 0, 1, a, b);
+}
+
+static bool pair_arrived(struct world *w) {
+  return world_arrived(w->watched[0], w->watched[1]) &&
+         world_arrived(w->watched[1], w->watched[0]);
+}
+
+bool world_exchange(struct world *w, struct world_conn *a, struct world_conn *b,
+                    hs2n_time within) {
+  w->watched[0] = a;
+  w->watched[1] = b;
+  return world_until(w, pair_arrived, within);
+}

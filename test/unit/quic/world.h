@@ -129,6 +129,7 @@ struct world {
   /* Looks at a packet that leaves; false drops it. */
   bool (*filter)(struct world *w, struct world_packet *p);
   void *filter_data;
+  struct world_conn *watched[2]; /* by world_exchange */
   uint8_t *tx_memory;
 };
 
@@ -154,6 +155,11 @@ void world_inject(struct world *w, const struct hs2n_addr *from,
 struct world_conn *world_dial(struct world *w, size_t from, size_t to);
 struct world_conn *world_dial_key(struct world *w, size_t from, size_t to,
                                   const struct hs2n_key *key);
+/* Starts all nodes and connects the first two, a the one that dials. */
+bool world_meet(struct world *w, struct world_conn **a, struct world_conn **b);
+/* Runs until all that a and b have sent each other has arrived. */
+bool world_exchange(struct world *w, struct world_conn *a, struct world_conn *b,
+                    hs2n_time within);
 /* Dials, runs, and returns whether both ends are up. */
 bool world_connect(struct world *w, size_t from, size_t to,
                    struct world_conn **out_client,

@@ -1,44 +1,6 @@
 /* Certificates and keys that must not get in: each refused by both roles with
  * its alert and counter. */
-#include "evil.h"
-
-#include "tap.h"
-
-#define CRYPTO_ERROR 0x100u /* RFC 9001, 4.8: plus the TLS alert */
-
-/* Alerts of RFC 8446, 6 */
-enum {
-  ALERT_BAD_CERTIFICATE = 42,
-  ALERT_DECRYPT_ERROR = 51,
-  ALERT_CERTIFICATE_REQUIRED = 116,
-};
-
-static void begin(struct pair *p, uint64_t seed) {
-  pair_init(p, seed);
-  CHECK_EQ(pair_contexts(p), HS2N_OK);
-}
-
-static void go(struct pair *p) {
-  CHECK_EQ(pair_dial(p), HS2N_OK);
-  pair_run(p);
-}
-
-/* by refused with this alert, and the other end heard it. */
-static void check_refused(struct pair *p, struct end *by, uint8_t alert) {
-  const struct end *other = by == &p->client ? &p->server : &p->client;
-
-  CHECK_EQ(by->error, NGTCP2_ERR_CRYPTO);
-  CHECK_EQ(by->alert, alert);
-  CHECK(!by->completed);
-  CHECK_EQ(other->heard_code, CRYPTO_ERROR + alert);
-}
-
-static uint64_t refusals(const struct end *e) {
-  const struct hs2n_stats *s = &e->env.stats;
-
-  return s->refused_alpn + s->refused_certificate + s->refused_chain +
-         s->refused_wrong_key;
-}
+#include "refused.h"
 
 /* Both roles: an end with such a certificate is refused by the other. */
 static void check_certificate_refused(uint64_t seed, struct hs2n_span bytes,

@@ -95,6 +95,70 @@ static void a_silent_peer_is_down_after_the_idle_time(void) {
   netsim_free(s);
 }
 
+static hs2n_time silence_is_noticed_in(uint32_t idle_ms) {
+  struct netsim_config c = netsim_config(2, 15);
+  struct netsim *s;
+  hs2n_time cut;
+
+  c.limits.idle_ms = idle_ms;
+  c.limits.keep_alive_ms = idle_ms / 4;
+  s = start(&c);
+  cut = netsim_now(s);
+  netsim_cut_both(s, 0, 1, true);
+  CHECK(netsim_until(s, told_down, HS2N_S(60)));
+  cut = netsim_now(s) - cut;
+  netsim_free(s);
+  return cut;
+}
+
+static hs2n_time a_dial_gives_up_in(uint32_t handshake_ms) {
+  struct netsim_config c = netsim_config(2, 16);
+  struct netsim *s;
+  hs2n_time begun;
+
+  c.limits.handshake_ms = handshake_ms;
+  s = netsim_new(&c);
+  CHECK_EQ(netsim_start(s, 0), HS2N_OK);
+  CHECK_EQ(netsim_members(s, 0), HS2N_OK);
+  CHECK(netsim_until(s, dialled, HS2N_S(1)));
+  begun = netsim_now(s);
+  CHECK(netsim_until(s, told_down, HS2N_S(60)));
+  begun = netsim_now(s) - begun;
+  netsim_free(s);
+  return begun;
+}
+
+static int members_fit(uint32_t peers_max) {
+  struct netsim_config c = netsim_config(6, 17);
+  struct netsim *s;
+  int err;
+
+  c.limits.peers_max = peers_max;
+  s = netsim_new(&c);
+  CHECK_EQ(netsim_start(s, 0), HS2N_OK);
+  err = netsim_members(s, 0);
+  netsim_free(s);
+  return err;
+}
+
+/* That encryption can't be turned off needs no test: nothing of the
+ * configuration says so (no_payload_is_readable... looks at the wire). */
+/* covers: H40 */
+static void time_outs_and_peers_are_as_many_as_asked_for(void) {
+  static const uint32_t asked[] = {400, 1600, 6400};
+
+  for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+    const hs2n_time t = HS2N_MS(asked[i]);
+    const hs2n_time noticed = silence_is_noticed_in(asked[i]);
+    const hs2n_time given_up = a_dial_gives_up_in(asked[i]);
+
+    CHECK(noticed >= t * 3 / 4 && noticed <= t * 5 / 4 + HS2N_MS(100));
+    CHECK(given_up >= t * 9 / 10 && given_up <= t * 11 / 10);
+  }
+  CHECK_EQ(members_fit(8), HS2N_OK);
+  CHECK(members_fit(4) < 0);
+}
+
 static void an_idle_mesh_stays_up(void) {
   const struct netsim_config c = netsim_config(3, 5);
   struct netsim *s = start(&c);
@@ -316,6 +380,7 @@ int main(void) {
   NETSIM_RUN_OVER_ALL(many_failed_dials_leave_no_memory_behind);
   NETSIM_RUN_OVER_ALL(a_cut_link_heals_within_one_step_of_back_off);
   NETSIM_RUN_OVER_ALL(a_silent_peer_is_down_after_the_idle_time);
+  NETSIM_RUN_OVER_ALL(time_outs_and_peers_are_as_many_as_asked_for);
   RUN(an_idle_mesh_stays_up);
   NETSIM_RUN_OVER_ALL(a_partition_heals_to_a_full_mesh);
   NETSIM_RUN_OVER_ALL(a_restarted_node_is_back_within_a_second);

@@ -21,6 +21,7 @@ static const struct {
     {"memory", bench_memory},
     {"allocations", bench_allocations},
     {"copies", bench_copies},
+    {"compress", bench_compress},
 };
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))
 

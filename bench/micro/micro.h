@@ -85,5 +85,6 @@ void bench_connect(struct micro *m);
 void bench_memory(struct micro *m);
 void bench_allocations(struct micro *m);
 void bench_copies(struct micro *m);
+void bench_compress(struct micro *m);
 
 #endif /* BENCH_MICRO_H */

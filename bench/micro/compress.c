@@ -287,11 +287,11 @@ static void transfer(struct world *w, uint8_t type, struct hs2n_buf *body,
   uint64_t send_ns = 0;
 
   for (unsigned i = 0; i < n; i++) {
-    const uint64_t goal = e->done + 1, before = hs2n_io_now();
+    const uint64_t goal = e->done + 1, before = cpu_ns();
     struct hs2n_tag tag;
 
     must("send", hs2n_send(e->node, &dst, &msg, &tag));
-    send_ns += hs2n_io_now() - before;
+    send_ns += cpu_ns() - before;
     while (e->done < goal) {
       step(w);
     }

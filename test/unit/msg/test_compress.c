@@ -65,6 +65,7 @@ static uint64_t wire_bytes(const struct hs2n_type *types, uint8_t type,
   return bytes;
 }
 
+/* covers: H17 */
 static void only_what_is_declared_is_compressed(void) {
   const size_t len = 100000;
 
@@ -251,6 +252,7 @@ static void refused(const struct hs2ni_record *record, enum hs2n_reason code) {
   raw_fini(&r);
 }
 
+/* covers: H17 */
 static void what_claims_too_much_or_is_secret_is_passed_over(void) {
   struct hs2ni_record record = packed_record;
 
@@ -287,6 +289,7 @@ static void lie(const struct hs2ni_record *record, const void *body) {
   raw_fini(&r);
 }
 
+/* covers: H17 */
 static void a_body_that_lies_ends_message_and_connection(void) {
   struct hs2ni_record record = packed_record;
   /* Zstandard: a frame of one run-length block, 5,000 bytes of 'x'. */

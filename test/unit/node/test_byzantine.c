@@ -157,6 +157,14 @@ static const struct hs2ni_link_user liar = {
 /* ---- the world
  * ------------------------------------------------------------------- */
 
+static const struct hs2n_type types[] = {
+    {.id = 1, .lane = HS2N_LANE_VOTE, .size_max = 1000},
+    {.id = 2,
+     .lane = HS2N_LANE_BULK,
+     .size_max = 100000,
+     .compression = HS2N_COMPRESSION_LZ4},
+};
+
 static struct world *world_new(const uint8_t *say, size_t len,
                                enum oddity oddity) {
   struct netsim_config c = netsim_config(2, 1);
@@ -164,6 +172,8 @@ static struct world *world_new(const uint8_t *say, size_t len,
   struct hs2n_member m;
 
   c.limits.handshake_ms = 1000;
+  c.types = types;
+  c.types_n = 2;
   w->sim = netsim_new(&c);
   w->oddity = oddity;
   memcpy(w->say, say, len);
@@ -455,6 +465,42 @@ static void random_bytes_are_refused(void) {
   }
 }
 
+/* A body that is found to lie when its turn comes, long after it came. */
+static void a_body_that_does_not_inflate_ends_the_connection(void) {
+  const struct hs2ni_hello hello = good_hello();
+  const struct hs2ni_head head = {.kind = HS2NI_STREAM_LANE,
+                                  .lane = HS2N_LANE_BULK};
+  const struct hs2ni_record record = {.kind = HS2NI_RECORD_MSG,
+                                      .seq = 1,
+                                      .type = 2,
+                                      .flags = HS2NI_FLAG_COMPRESSED,
+                                      .codec = HS2NI_CODEC_LZ4,
+                                      .raw_len = 5000,
+                                      .body_len = 100};
+  uint8_t say[SAY_MAX] = {0};
+  const size_t first = write_hello(&hello, say);
+  uint8_t bytes[HS2NI_RECORD_MAX];
+  size_t len = first, n = hs2ni_head_encode(&head, bytes);
+  struct world *w;
+
+  memcpy(say + len, bytes, n);
+  len += n;
+  n = hs2ni_record_encode(&record, bytes);
+  memcpy(say + len, bytes, n);
+  len += n;
+  memset(say + len, 'x', record.body_len); /* no block of LZ4 */
+  w = world_new(say, len + record.body_len, ODD_SLOW);
+  w->hello_len = first;
+  world_run(w, HS2N_S(2));
+  CHECK(w->closed && w->why.by_peer);
+  CHECK_EQ(w->why.reason, HS2N_REASON_PROTOCOL);
+  CHECK_EQ(netsim_info(w->sim, 0, 1).down_reason, HS2N_REASON_PROTOCOL);
+  CHECK_EQ(netsim_stats(w->sim, 0).bodies_malformed, 1);
+  CHECK_EQ(netsim_stats(w->sim, 0).protocol_errors, 1);
+  CHECK_EQ(netsim_node(w->sim, 0)->seen.messages, 0);
+  world_free(w);
+}
+
 int main(void) {
   RUN(a_good_hello_is_accepted);
   RUN(a_newer_peer_is_taken_for_what_both_know);
@@ -467,5 +513,6 @@ int main(void) {
   RUN(who_does_not_want_our_hello_is_refused);
   RUN(a_message_that_is_begun_and_left_ends_the_connection);
   RUN(random_bytes_are_refused);
+  RUN(a_body_that_does_not_inflate_ends_the_connection);
   return tap_done();
 }

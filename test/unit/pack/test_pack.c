@@ -206,6 +206,7 @@ static size_t zstd_bomb(uint8_t *out, uint32_t says, uint32_t blocks) {
   return n;
 }
 
+/* covers: H17 */
 static void a_zstd_bomb_gets_no_more_room_than_it_claimed(void) {
   uint8_t *bomb = malloc(4096), *out = malloc(64u << 20);
   struct bench b;

@@ -1,8 +1,9 @@
 /* A channel whose peer, transport and application do what the input says:
- * bytes on any stream, well-formed records in any order, acks, credit, cuts,
- * restarts, all verdicts, allocations that fail.  Whatever comes, memory
- * stays within the footprint, nothing leaks, numbers given to the application
- * rise, and what is written is what a reader of the format takes. */
+ * bytes on any stream or in datagrams, well-formed records in any order, acks,
+ * credit, cuts, restarts, all verdicts, allocations that fail.  Whatever comes,
+ * memory stays within the footprint, nothing leaks, numbers given to the
+ * application rise or, of unordered messages, are new, and what is written is
+ * what a reader of the format takes. */
 #include "msg/chan.h"
 #include "msg/msgs.h"
 
@@ -14,6 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 #define STREAMS_MAX 512
 #define OPEN_MAX 20
 #define LATER_MAX 64
+#define LOOSE_MAX 2200 /* numbers of unordered messages that are kept apart */
 
 static void expect(int good) {
   if (!good) {
@@ -48,6 +50,8 @@ struct fuzz {
   size_t streams_n, open_n;
   uint64_t credited, received;
   uint64_t last[HS2N_LANES]; /* seq given to the application */
+  bool taken[HS2N_LANES][LOOSE_MAX];
+  bool no_datagrams; /* the peer can't read them */
   struct hs2n_msg_id later[LATER_MAX];
   size_t later_n;
   struct hs2n_buf *held;
@@ -121,6 +125,17 @@ static void op_credit(struct hs2ni_conn *conn, uint64_t id, size_t n) {
   f->credited += n;
 }
 
+static size_t op_datagram_max(const struct hs2ni_conn *conn) {
+  expect(((const struct fuzz *)conn)->attached);
+  return 600;
+}
+
+static void op_stats(const struct hs2ni_conn *conn,
+                     struct hs2ni_conn_stats *out) {
+  expect(((const struct fuzz *)conn)->attached);
+  *out = (struct hs2ni_conn_stats){.rtt_smoothed = HS2N_MS(1)};
+}
+
 static void op_want(struct hs2ni_conn *conn, uint64_t rank) {
   (void)rank;
   expect(((struct fuzz *)conn)->attached);
@@ -138,7 +153,9 @@ static const struct hs2ni_link_ops ops = {
     .stream_reset = op_reset,
     .stream_stop = op_stop,
     .credit = op_credit,
+    .datagram_max = op_datagram_max,
     .want_tx = op_want,
+    .conn_stats = op_stats,
 };
 
 static void attach(struct fuzz *f) {
@@ -146,6 +163,9 @@ static void attach(struct fuzz *f) {
                               .capabilities = hs2ni_msgs_capabilities(f->msgs),
                               .types_n = 4};
 
+  if (f->no_datagrams) {
+    hello.capabilities &= ~(uint64_t)HS2NI_CAP_DATAGRAM;
+  }
   for (size_t i = 0; i < 4; i++) {
     hello.types[i] = (struct hs2ni_hello_type){
         types[i].id, (uint8_t)types[i].lane, types[i].size_max};
@@ -166,6 +186,8 @@ static void reconnect(struct fuzz *f, bool restarted) {
   if (restarted) {
     f->incarnation++;
     memset(f->last, 0, sizeof(f->last));
+    memset(f->taken, 0, sizeof(f->taken));
+    f->no_datagrams = !f->no_datagrams;
     f->later_n = 0;
   }
   attach(f);
@@ -220,7 +242,7 @@ static void raw_bytes(struct fuzz *f, struct input *in) {
 }
 
 static void head(struct fuzz *f, struct input *in) {
-  const struct hs2ni_head h = {.kind = byte(in) % 4,
+  const struct hs2ni_head h = {.kind = byte(in) % 5,
                                .lane = byte(in) % HS2N_LANES,
                                .seq = 1 + (uint64_t)byte(in) % 32,
                                .len = byte(in) * 64u};
@@ -244,7 +266,10 @@ static void record(struct fuzz *f, struct input *in) {
       .type = type,
       .codec = HS2NI_CODEC_LZ4,
       .raw_len = 8000u + (flags & 63u),
-      .flags = flags % 2u + (flags & 64 ? HS2NI_FLAG_COMPRESSED : 0),
+      .flags =
+          flags % 2u + (flags & 64 ? HS2NI_FLAG_COMPRESSED : 0) +
+          (flags & 32 && kind == HS2NI_RECORD_MSG ? HS2NI_FLAG_UNORDERED : 0),
+      .unordered = (flags & 32) != 0,
       .view = byte(in) % 4,
       .body_len = byte(in) * 64u,
       .code = 0x40u + byte(in) % 8u,
@@ -252,6 +277,32 @@ static void record(struct fuzz *f, struct input *in) {
   uint8_t out[HS2NI_RECORD_MAX];
 
   give(f, 3 + 4 * (uint64_t)stream, out, hs2ni_record_encode(&r, out), false);
+}
+
+/* Mostly good records behind a head. */
+static void datagram(struct fuzz *f, struct input *in) {
+  const uint8_t what = byte(in);
+  const struct hs2ni_head h = {.kind = what < 250 ? HS2NI_STREAM_DATAGRAM
+                                                  : HS2NI_STREAM_LANE,
+                               .lane = what % 2u,
+                               .seq = 1 + byte(in) * 4u};
+  uint8_t out[1024] = {0};
+  size_t len = hs2ni_head_encode(&h, out);
+
+  for (uint8_t n = what / 2 % 4; n > 0; n--) {
+    const struct hs2ni_record r = {
+        .kind = HS2NI_RECORD_MSG,
+        .seq = h.seq + byte(in) * 4u,
+        .type = byte(in) % 4,
+        .flags = byte(in) < 250 ? HS2NI_FLAG_UNORDERED : HS2NI_FLAG_VIEW_BOUND,
+        .body_len = byte(in) % 66};
+
+    len += hs2ni_record_encode(&r, out + len) + r.body_len;
+  }
+  if (what >= 240 && len > 0) {
+    len -= 1; /* cut */
+  }
+  check_reason(f, hs2ni_chan_datagram(f->chan, (struct hs2n_span){out, len}));
 }
 
 /* Bytes of a body, more than an input would spell out. */
@@ -265,6 +316,41 @@ static void filler(struct fuzz *f, struct input *in) {
 /* ---- the transport ----------------------------------------------------------
  */
 
+/* A datagram that the channel offers: whole, in the format, and taken or not.
+ */
+static void drain_datagram(struct fuzz *f, const struct hs2ni_chunk *chunk,
+                           uint8_t share) {
+  uint8_t bytes[600];
+  struct hs2n_span in = {bytes, 0};
+  struct hs2ni_head head;
+  struct hs2ni_record r;
+  int32_t used;
+  size_t len;
+
+  for (size_t i = 0; i < chunk->parts_n; i++) {
+    expect(chunk->parts[i].len <= sizeof(bytes) - in.len);
+    memcpy(bytes + in.len, chunk->parts[i].data, chunk->parts[i].len);
+    in.len += chunk->parts[i].len;
+  }
+  len = in.len;
+  used = hs2ni_head_decode(in, &head);
+  expect(used > 0 && head.kind == HS2NI_STREAM_DATAGRAM && !chunk->fin);
+  for (; used > 0 && in.len > (size_t)used;) {
+    in.data += used;
+    in.len -= (size_t)used;
+    used = hs2ni_record_decode(in, &r);
+    expect(used > 0 && (r.flags & HS2NI_FLAG_UNORDERED) != 0);
+    expect(r.seq >= head.seq && r.seq - head.seq < HS2NI_LOOSE_WINDOW);
+    expect((size_t)used + r.body_len <= in.len);
+    used += (int32_t)r.body_len;
+  }
+  if (share == 255) {
+    hs2ni_chan_blocked(f->chan, HS2NI_DATAGRAM);
+  } else {
+    hs2ni_chan_sent(f->chan, HS2NI_DATAGRAM, share < 64 ? 0 : len, false);
+  }
+}
+
 static void drain(struct fuzz *f, struct input *in) {
   struct hs2ni_chunk chunk;
   const uint8_t share = byte(in);
@@ -272,6 +358,10 @@ static void drain(struct fuzz *f, struct input *in) {
   struct out_stream *s;
 
   if (!hs2ni_chan_next(f->chan, &chunk)) {
+    return;
+  }
+  if (chunk.stream == HS2NI_DATAGRAM) {
+    drain_datagram(f, &chunk, share);
     return;
   }
   s = out_stream(f, chunk.stream);
@@ -338,9 +428,13 @@ static void message(struct fuzz *f, const struct hs2ni_event *e, uint8_t what) {
           : (enum hs2n_verdict)(what % 5 + 1);
 
   expect(e->id.incarnation == f->incarnation);
-  expect(e->id.seq > f->last[e->id.lane]);
-  if (verdict != HS2N_BUSY) {
-    f->last[e->id.lane] = e->id.seq;
+  if (!e->id.unordered) {
+    expect(e->id.seq > f->last[e->id.lane]);
+    f->last[e->id.lane] =
+        verdict != HS2N_BUSY ? e->id.seq : f->last[e->id.lane];
+  } else if (e->id.seq < LOOSE_MAX) {
+    expect(!f->taken[e->id.lane][e->id.seq]);
+    f->taken[e->id.lane][e->id.seq] = verdict != HS2N_BUSY;
   }
   if (what >= 128 && e->msg.body != NULL) {
     hs2n_buf_unref(f->held);
@@ -397,6 +491,9 @@ static void send(struct fuzz *f, struct input *in) {
   if (what & 64) {
     msg.flags |= HS2N_MSG_ACK;
   }
+  if (what & 128) {
+    msg.flags |= HS2N_MSG_DATAGRAM_OK;
+  }
   if (hs2n_buf_alloc(&msg.body, &f->mem, byte(in) * 32u, &data) == HS2N_OK) {
     memset(data, what, hs2n_buf_span(msg.body).len);
     if (hs2ni_msgs_send(f->msgs, &target, 1, &msg,
@@ -426,7 +523,7 @@ static void check(struct fuzz *f) {
 }
 
 static void step(struct fuzz *f, struct input *in) {
-  switch (byte(in) % 18) {
+  switch (byte(in) % 20) {
   case 0:
   case 1:
     raw_bytes(f, in);
@@ -482,6 +579,10 @@ static void step(struct fuzz *f, struct input *in) {
       hs2n_buf_unref(f->held);
       f->held = NULL;
     }
+    break;
+  case 18:
+  case 19:
+    datagram(f, in);
     break;
   }
 }

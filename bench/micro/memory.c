@@ -141,13 +141,16 @@ void bench_memory(struct micro *m) {
 #define VOTES 2000
 #define ROUNDS 4
 
-/* Votes with one body, a few at a time, so that queues stay as they are. */
+/* Votes with one body, one at a time, so that queues stay as they are; every
+ * other one in a datagram. */
 static void vote(struct endpoint *e, struct hs2n_buf *body, uint64_t n) {
   for (uint64_t i = 0; i < n; i++) {
     const uint64_t goal = e->done + 1;
     const struct hs2n_dst dst = {.kind = HS2N_DST_PEER, .peer = e->peer};
     const struct hs2n_msg msg = {
-        .type = TYPE_SMALL, .flags = HS2N_MSG_ACK, .body = body};
+        .type = TYPE_SMALL,
+        .flags = HS2N_MSG_ACK | (i % 2 == 0 ? HS2N_MSG_DATAGRAM_OK : 0u),
+        .body = body};
     struct hs2n_tag tag;
 
     must("send", hs2n_send(e->node, &dst, &msg, &tag));

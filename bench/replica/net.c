@@ -132,13 +132,22 @@ static struct hs2n_buf *wrap(struct rep_bytes *body) {
   return buf;
 }
 
+/* A vote is short, and one that is late is of little use. */
+static uint32_t flags_of(enum rep_kind kind, uint64_t view) {
+  uint32_t flags = view != REP_ALL_VIEWS ? HS2N_MSG_VIEW_BOUND : 0u;
+
+  if (kind == REP_VOTE) {
+    flags |= HS2N_MSG_DATAGRAM_OK;
+  }
+  return flags;
+}
+
 static int send_to(struct rep_net *net, const struct hs2n_dst *dst,
                    enum rep_kind kind, uint64_t view, struct hs2n_buf *buf) {
-  const struct hs2n_msg msg = {
-      .type = (uint8_t)kind,
-      .flags = view != REP_ALL_VIEWS ? HS2N_MSG_VIEW_BOUND : 0,
-      .view = view != REP_ALL_VIEWS ? view : 0,
-      .body = buf};
+  const struct hs2n_msg msg = {.type = (uint8_t)kind,
+                               .flags = flags_of(kind, view),
+                               .view = view != REP_ALL_VIEWS ? view : 0,
+                               .body = buf};
 
   net->sends++;
   return hs2n_send(net->node, dst, &msg, NULL);

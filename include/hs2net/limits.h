@@ -72,6 +72,8 @@ extern "C" {
   X(uint32_t, datagram_copy_permille, 1125, 100, 10000,                        \
     "thousandths of the smoothed RTT that a message sent in a datagram waits " \
     "for its acknowledgement before a copy goes on a stream")                  \
+  X(uint32_t, datagram_copy_lossy_permille, 500, 100, 10000,                   \
+    "the same, while more than 5 of 1,000 packets get lost")                   \
   X(uint32_t, datagram_copy_min_ms, 2, 0, 10000, "ms, the least such wait")
 
 struct hs2n_limits {

@@ -142,6 +142,7 @@ void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
     }
   }
   chan->conn = conn;
+  chan->loss = (struct hs2ni_loss){0};
   for (size_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_tx_loose_attach(&chan->tx[i]);
   }

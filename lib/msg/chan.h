@@ -41,6 +41,7 @@ struct hs2ni_chan {
   uint64_t peer_caps; /* what the peer can read, HS2NI_CAP_* */
   struct hs2ni_ack_tx ack_tx;
   struct hs2ni_tx_lane *datagram_of; /* whose datagram the link was given */
+  struct hs2ni_loss loss;            /* of this connection */
 
   /* After FULL: what must get room before WRITABLE is said. */
   uint32_t full_lanes; /* bit per lane */

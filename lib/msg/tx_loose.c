@@ -108,15 +108,37 @@ void hs2ni_tx_loose_remove(struct hs2ni_tx_msg *m) {
                     &m->node);
 }
 
+/* From so many packets the share of lost ones is measured, and from so many of
+ * a thousand on they count. */
+#define LOSS_SAMPLE 128u
+#define LOSSY_PERMILLE 5u
+
+static void measure(struct hs2ni_loss *loss,
+                    const struct hs2ni_conn_stats *stats) {
+  const uint64_t sent = stats->packets_sent - loss->sent;
+  const uint64_t lost = stats->packets_lost - loss->lost;
+
+  if (sent >= LOSS_SAMPLE) {
+    loss->permille =
+        (uint32_t)((3 * (uint64_t)loss->permille + lost * 1000 / sent) / 4);
+    loss->sent = stats->packets_sent;
+    loss->lost = stats->packets_lost;
+  }
+}
+
 /* How long an acknowledgement of what leaves now is waited for. */
-static hs2n_time patience(const struct hs2ni_chan *chan) {
+static hs2n_time patience(struct hs2ni_chan *chan) {
   const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
   const hs2n_time least = HS2N_MS(limits->datagram_copy_min_ms);
   struct hs2ni_conn_stats stats;
   hs2n_time part;
 
   chan->conn->ops->conn_stats(chan->conn, &stats);
-  part = stats.rtt_smoothed / 1000 * limits->datagram_copy_permille;
+  measure(&chan->loss, &stats);
+  part = stats.rtt_smoothed / 1000 *
+         (chan->loss.permille >= LOSSY_PERMILLE
+              ? limits->datagram_copy_lossy_permille
+              : limits->datagram_copy_permille);
   return part > least ? part : least;
 }
 

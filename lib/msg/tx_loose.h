@@ -6,6 +6,10 @@
  * number is written on the lane's stream, which does not lose it.  The receiver
  * takes whichever comes first.
  *
+ * In time is a little more than a round trip while packets get through, so
+ * that copies cost nothing; where packets get lost it is a part of one: a copy
+ * that is not needed then costs less than the wait for one that is.
+ *
  *   fresh --datagram--> out, waiting --in time?--> out, due --copy--> out
  *
  * A message is acknowledged, or ends, from any of these. */
@@ -26,6 +30,12 @@ enum hs2ni_copy {
   HS2NI_COPY_NONE, /* not yet in a datagram, or on the stream already */
   HS2NI_COPY_WAITING,
   HS2NI_COPY_DUE,
+};
+
+/* How many packets of a connection get lost, lately. */
+struct hs2ni_loss {
+  uint64_t sent, lost; /* packets, when it was last measured */
+  uint32_t permille;
 };
 
 /* Of a tx_msg. */

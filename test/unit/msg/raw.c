@@ -37,8 +37,11 @@ static size_t op_datagram_max(const struct hs2ni_conn *conn) {
 
 static void op_stats(const struct hs2ni_conn *conn,
                      struct hs2ni_conn_stats *out) {
-  *out = (struct hs2ni_conn_stats){.rtt_smoothed =
-                                       ((const struct raw *)conn)->rtt};
+  const struct raw *r = (const struct raw *)conn;
+
+  *out = (struct hs2ni_conn_stats){.rtt_smoothed = r->rtt,
+                                   .packets_sent = r->packets_sent,
+                                   .packets_lost = r->packets_lost};
 }
 
 static void op_want(struct hs2ni_conn *conn, uint64_t rank) {
@@ -166,4 +169,35 @@ uint64_t raw_fetch(struct raw *r, enum hs2n_verdict verdict) {
     }
   }
   return 0;
+}
+
+void bytes_vote(struct bytes *b, uint64_t seq, uint32_t len) {
+  bytes_record(b, &(struct hs2ni_record){.kind = HS2NI_RECORD_MSG,
+                                         .seq = seq,
+                                         .type = HS2N_LANE_VOTE,
+                                         .flags = HS2NI_FLAG_UNORDERED,
+                                         .body_len = len});
+  bytes_fill(b, len);
+}
+
+struct bytes bytes_datagram(uint64_t base, uint64_t seq, uint32_t len) {
+  struct bytes b = {0};
+
+  bytes_head(&b, HS2NI_STREAM_DATAGRAM, HS2N_LANE_VOTE, base, 0);
+  bytes_vote(&b, seq, len);
+  return b;
+}
+
+enum hs2n_reason raw_datagram(struct raw *r, const struct bytes *b) {
+  return hs2ni_chan_datagram(r->chan, (struct hs2n_span){b->data, b->len});
+}
+
+size_t raw_gather(const struct hs2ni_chunk *chunk, uint8_t *out) {
+  size_t len = 0;
+
+  for (size_t i = 0; i < chunk->parts_n; i++) {
+    memcpy(out + len, chunk->parts[i].data, chunk->parts[i].len);
+    len += chunk->parts[i].len;
+  }
+  return len;
 }

@@ -25,6 +25,7 @@ struct raw {
   int open_err;            /* what stream_open returns */
   size_t datagram_max;
   hs2n_time rtt;
+  uint64_t packets_sent, packets_lost;
   uint64_t caps_off; /* what the peer's hello does not say */
 };
 
@@ -52,5 +53,12 @@ enum hs2n_reason raw_data(struct raw *r, uint64_t stream, const struct bytes *b,
 size_t raw_drain(struct raw *r);
 /* Fetches one message and judges it; its seq, or 0 when there is none. */
 uint64_t raw_fetch(struct raw *r, enum hs2n_verdict verdict);
+
+/* An unordered vote with len bytes of body, and a datagram with one. */
+void bytes_vote(struct bytes *b, uint64_t seq, uint32_t len);
+struct bytes bytes_datagram(uint64_t base, uint64_t seq, uint32_t len);
+enum hs2n_reason raw_datagram(struct raw *r, const struct bytes *b);
+/* Copies what is in a chunk; returns its length. */
+size_t raw_gather(const struct hs2ni_chunk *chunk, uint8_t *out);
 
 #endif /* RAW_H */

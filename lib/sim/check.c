@@ -52,6 +52,52 @@ struct hs2ni_pair_book *hs2ni_book(struct hs2ni_sim_node *n, uint32_t from) {
   return n->books[from];
 }
 
+static void begin_anew(struct hs2ni_pair_book *book, uint64_t incarnation) {
+  book->incarnation = incarnation;
+  memset(book->seq, 0, sizeof(book->seq));
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    if (book->loose[i] != NULL) {
+      *book->loose[i] = (struct hs2ni_loose_book){0};
+    }
+  }
+}
+
+/* At most once, in any order, by numbers of their own. */
+static void check_loose(struct hs2ni_sim_node *n, uint32_t from,
+                        struct hs2ni_pair_book *book, struct hs2n_msg_id id,
+                        bool taken) {
+  struct hs2ni_loose_book *b = book->loose[id.lane];
+  const uint64_t slot = id.seq % HS2NI_LOOSE_SPAN;
+  const uint8_t bit = (uint8_t)(1u << (slot % 8));
+
+  if (b == NULL) {
+    b = book->loose[id.lane] = hs2ni_sim_alloc(n->sim, sizeof(*b));
+  }
+  if (b == NULL) {
+    hs2ni_sim_starved(n->sim);
+    return;
+  }
+  if (id.seq + HS2NI_LOOSE_SPAN <= b->newest ||
+      (id.seq <= b->newest && (b->taken[slot / 8] & bit) != 0)) {
+    hs2ni_failf(n->sim, n->index, "hears unordered %s %llu of n%u twice",
+                hs2n_lane_name((enum hs2n_lane)id.lane),
+                (unsigned long long)id.seq, from);
+  }
+  if (!taken) {
+    return;
+  }
+  if (id.seq >= b->newest + HS2NI_LOOSE_SPAN) {
+    memset(b->taken, 0, sizeof(b->taken));
+    b->newest = id.seq;
+  }
+  while (b->newest < id.seq) {
+    b->newest++;
+    b->taken[b->newest % HS2NI_LOOSE_SPAN / 8] &=
+        (uint8_t) ~(1u << (b->newest % 8));
+  }
+  b->taken[slot / 8] |= bit;
+}
+
 /* FIFO and at most once, per sender's process and lane, by the numbers that
  * the library gives. */
 void hs2ni_check_id(struct hs2ni_sim_node *n, uint32_t from,
@@ -68,8 +114,11 @@ void hs2ni_check_id(struct hs2ni_sim_node *n, uint32_t from,
     return;
   }
   if (id.incarnation > book->incarnation) {
-    book->incarnation = id.incarnation;
-    memset(book->seq, 0, sizeof(book->seq));
+    begin_anew(book, id.incarnation);
+  }
+  if (id.unordered) {
+    check_loose(n, from, book, id, taken);
+    return;
   }
   if (id.seq <= book->seq[id.lane]) {
     hs2ni_failf(n->sim, n->index, "hears %s %llu of n%u after %llu",

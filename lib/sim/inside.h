@@ -92,10 +92,19 @@ struct hs2ni_lane_book {
   uint64_t again_below; /* the receiver's earlier life may have taken these */
 };
 
+/* Numbers that a receiver has taken of unordered messages of a lane: the
+ * newest, and those less than HS2NI_LOOSE_SPAN below it. */
+#define HS2NI_LOOSE_SPAN 1024u
+struct hs2ni_loose_book {
+  uint64_t newest;
+  uint8_t taken[HS2NI_LOOSE_SPAN / 8];
+};
+
 /* What a receiver has heard of a sender; made when they first meet. */
 struct hs2ni_pair_book {
   uint64_t incarnation;
   uint64_t seq[HS2N_LANES]; /* the last taken of that incarnation */
+  struct hs2ni_loose_book *loose[HS2N_LANES]; /* NULL: none yet */
   struct hs2ni_lane_book *lanes[HS2N_LANES];
   bool up;
 };

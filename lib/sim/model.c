@@ -401,6 +401,7 @@ static void pair_fini(struct hs2n_sim *sim, struct hs2ni_pair_book *p) {
       hs2ni_sim_free(sim, b->ring, b->capacity * sizeof(*b->ring));
       hs2ni_sim_free(sim, b, sizeof(*b));
     }
+    hs2ni_sim_free(sim, p->loose[lane], sizeof(*p->loose[lane]));
   }
   hs2ni_sim_free(sim, p, sizeof(*p));
 }

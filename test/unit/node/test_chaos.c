@@ -20,6 +20,8 @@ struct sent {
   uint64_t tag;
   uint32_t receivers;    /* bit i: node i */
   uint32_t delivered;    /* bit i: the application of node i took it */
+  uint32_t taken;        /* the same, by the process that runs there now */
+  bool unordered;        /* it may go in a datagram */
   uint64_t acked_weight; /* when it ended */
 };
 
@@ -40,6 +42,7 @@ struct chaos {
   size_t later_from[NODES];
   bool later_open[NODES];
   unsigned doubled, disordered, ended_twice, unknown, wrong;
+  uint64_t datagrams; /* of the processes that run at the end */
   bool calm;
 };
 
@@ -53,14 +56,19 @@ static uint32_t below(struct chaos *c, uint32_t n) {
 static void take(struct chaos *c, struct netsim_node *n, size_t from,
                  struct hs2n_msg_id id, uint32_t serial) {
   struct stream *s = &c->streams[n->index][from][id.lane];
+  struct sent *sent = &c->sends[serial];
 
+  c->doubled += sent->taken >> n->index & 1u;
+  sent->taken |= 1u << n->index;
+  sent->delivered |= 1u << n->index;
+  if (sent->unordered) {
+    return;
+  }
   if (s->incarnation != id.incarnation) {
     *s = (struct stream){.incarnation = id.incarnation};
   }
-  c->doubled += serial == s->last;
-  c->disordered += serial < s->last;
+  c->disordered += serial <= s->last;
   s->last = serial;
-  c->sends[serial].delivered |= 1u << n->index;
 }
 
 static enum hs2n_verdict judge(struct netsim_node *n, size_t from,
@@ -125,6 +133,7 @@ static void crash(struct chaos *c, size_t i) {
   memset(c->streams[i], 0, sizeof(c->streams[i]));
   c->later_open[i] = false;
   for (uint32_t k = 0; k < c->sends_n; k++) {
+    c->sends[k].taken &= ~(1u << i);
     c->sends[k].orphan |= c->sends[k].from == i && !c->sends[k].ended;
   }
 }
@@ -168,6 +177,10 @@ static void send(struct chaos *c, size_t i) {
   }
   if (below(c, 6) == 0) {
     msg.deadline = netsim_now(c->sim) + HS2N_MS(1 + below(c, 500));
+  }
+  if (below(c, 3) == 0) {
+    s->unordered = true;
+    msg.flags |= HS2N_MSG_DATAGRAM_OK;
   }
   msg.body = body_of(c, serial);
   c->sends_n++; /* before: the receiver's check asks for it */
@@ -303,6 +316,10 @@ static void run(uint64_t seed) {
     something(c);
   }
   calm_down(c);
+  for (size_t i = 0; i < NODES; i++) {
+    c->datagrams += netsim_stats(c->sim, i).messages_datagram;
+  }
+  CHECK(c->datagrams > 0);
   if (!tap_case_ok || c->doubled + c->disordered + c->ended_twice + c->unknown +
                               c->wrong + count_bad(c) !=
                           0) {

@@ -168,7 +168,7 @@ static uint64_t arrival(struct line *line, uint64_t left) {
 static void put_one(struct line *line, const uint8_t *bytes, size_t len,
                     uint64_t now) {
   struct line_packet p = {.len = len};
-  uint64_t left;
+  uint64_t left = now;
 
   if (make_room(line) && through_rate(line, len, now, &left)) {
     p.bytes = malloc(len);

@@ -33,7 +33,7 @@ struct hs2n_consensus {
   void *self;         /* first argument of each method */
 
   /* At most once per (sender, incarnation, id), and again only after HS2N_HOLD;
-   * FIFO per (peer, lane).
+   * FIFO per (peer, lane), but for those sent with HS2N_MSG_DATAGRAM_OK.
    * msg and its body are borrowed until return; hs2n_buf_ref keeps the body.
    * After HS2N_LATER an hs2n_judge with the same from and id must follow. */
   enum hs2n_verdict (*on_message)(void *self, struct hs2n_peer from,

@@ -14,8 +14,8 @@ extern "C" {
 #endif
 
 /* Lanes in strict order: nothing of a lower lane leaves while a higher one
- * has something to send.  FIFO inside a lane and peer; no order between
- * lanes. */
+ * has something to send.  FIFO inside a lane and peer, but for
+ * messages with HS2N_MSG_DATAGRAM_OK; no order between lanes. */
 enum hs2n_lane {
   HS2N_LANE_CONTROL = 0, /* new-view, timeouts, recovery */
   HS2N_LANE_VOTE,

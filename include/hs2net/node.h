@@ -464,6 +464,17 @@ struct hs2n_peer_info {
   uint32_t queued_msgs[HS2N_LANES];
   uint32_t dial_attempts; /* since the last time UP */
   uint64_t rx_held_bytes;
+  uint64_t judged_msgs;   /* that got a final verdict */
+  uint64_t rejected_msgs; /* of these, HS2N_REJECT */
+  uint64_t judge_cost_ns; /* sum of cost_ns of hs2n_judge */
+  /* Time from hs2n_send (outside of upcalls: from the first byte that left) to
+   * the acknowledgement of the peer's application, of the last delay_samples
+   * messages of lanes CONTROL to PROPOSAL: of half of them, of 90 and of 99 in
+   * a hundred.  Time without a connection does not count. */
+  uint32_t delay_samples; /* 0..64; 0: the times below are 0 */
+  hs2n_time delay_p50;
+  hs2n_time delay_p90;
+  hs2n_time delay_p99;
 };
 
 /**
@@ -479,6 +490,33 @@ struct hs2n_peer_info {
 HS2N_API HS2N_MUST_CHECK int hs2n_peer_info(const struct hs2n_node *node,
                                             struct hs2n_peer peer,
                                             struct hs2n_peer_info *out);
+
+/**
+ * How long a message to all members of an epoch takes to be acknowledged by
+ * weight of them, as the network and the members are now: for the time-outs of
+ * a pacemaker.  From hs2n_send to the last acknowledgement needed, by this
+ * node's clock alone.
+ *
+ * It is made of what each connected member needed for its last messages (see
+ * delay_samples), and where it got none yet of its round-trip time.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node      not NULL.
+ * \param epoch     live.
+ * \param weight    1 to the sum of the other members' weights; this node's own
+ *                  does not count.
+ * \param permille  of a thousand messages, how many shall be in time: 500 for
+ *                  the usual case, 990 for a time-out; 1..1000.
+ * \param out_ns    set on success, >= 1.
+ * \return HS2N_OK, HS2N_ERR_INVALID, HS2N_ERR_NO_PEER (the epoch is not live)
+ *         or HS2N_ERR_STATE (members with so much weight are not connected, or
+ *         nothing is known of them).
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_quorum_delay(const struct hs2n_node *node,
+                                               uint64_t epoch, uint64_t weight,
+                                               uint32_t permille,
+                                               hs2n_time *out_ns);
 
 /**
  * Version of the library, "0.1.0".

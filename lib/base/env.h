@@ -17,6 +17,7 @@
 struct hs2ni_env {
   const struct hs2n_mem *mem;
   hs2n_time now;
+  bool entered; /* now is the time of this very moment, not of the last entry */
   struct hs2n_limits limits;
   struct hs2n_stats stats;
   struct hs2ni_rng rng; /* jitter and tie choices; never secrets */

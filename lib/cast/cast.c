@@ -224,3 +224,59 @@ int hs2ni_cast_send(struct hs2ni_cast *cast, const struct hs2n_dst *dst,
   }
   return HS2N_ERR_INVALID;
 }
+
+/* HS2N_TIME_NEVER: the peer is not connected, or nothing is known of it. */
+static hs2n_time delay_of(const struct hs2ni_peer *peer, uint32_t permille) {
+  struct hs2ni_conn *conn = hs2ni_peer_conn(peer);
+  struct hs2ni_conn_stats stats;
+  hs2n_time delay;
+
+  if (conn == NULL) {
+    return HS2N_TIME_NEVER;
+  }
+  delay = peer->channel == NULL ? 0 : hs2ni_chan_delay(peer->channel, permille);
+  if (delay == 0) {
+    conn->ops->conn_stats(conn, &stats);
+    delay = stats.rtt_smoothed;
+  }
+  return delay == 0 ? HS2N_TIME_NEVER : delay;
+}
+
+/* The member at whom the weight is reached when all answer as they do now. */
+static int reach(const struct candidate *c, size_t n, uint64_t weight,
+                 hs2n_time *out_ns) {
+  uint64_t sum = 0;
+
+  for (size_t i = 0; i < n && c[i].rank != HS2N_TIME_NEVER; i++) {
+    sum += c[i].target.weight;
+    if (sum >= weight) {
+      *out_ns = c[i].rank;
+      return HS2N_OK;
+    }
+  }
+  return HS2N_ERR_STATE;
+}
+
+int hs2ni_cast_delay(struct hs2ni_cast *cast, uint64_t number, uint64_t weight,
+                     uint32_t permille, hs2n_time *out_ns) {
+  const struct hs2ni_epoch *epoch = hs2ni_peers_epoch(cast->peers, number);
+  uint64_t sum = 0;
+
+  if (epoch == NULL) {
+    return HS2N_ERR_NO_PEER;
+  }
+  for (size_t i = 0; i < epoch->n; i++) {
+    const struct hs2ni_member *m = &epoch->members[i];
+
+    cast->candidates[i] = (struct candidate){
+        .target = {.peer = m->peer->handle, .weight = m->weight},
+        .rank = delay_of(m->peer, permille),
+    };
+    sum += m->weight;
+  }
+  if (weight == 0 || weight > sum) {
+    return HS2N_ERR_INVALID;
+  }
+  put_in_order(cast->candidates, epoch->n);
+  return reach(cast->candidates, epoch->n, weight, out_ns);
+}

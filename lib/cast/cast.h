@@ -36,6 +36,10 @@ HS2N_MUST_CHECK int hs2ni_cast_send(struct hs2ni_cast *cast,
                                     const struct hs2n_dst *dst,
                                     const struct hs2n_msg *msg,
                                     struct hs2n_tag *out_tag);
+/* See hs2n_quorum_delay; permille is in range. */
+HS2N_MUST_CHECK int hs2ni_cast_delay(struct hs2ni_cast *cast, uint64_t epoch,
+                                     uint64_t weight, uint32_t permille,
+                                     hs2n_time *out_ns);
 /* Who leads this and the next views; those beyond the first
  * HS2NI_CAST_LEADERS_MAX are ignored.  Returns HS2N_OK or HS2N_ERR_NO_PEER,
  * with nothing changed. */

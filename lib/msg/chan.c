@@ -342,8 +342,20 @@ void hs2ni_chan_stats(const struct hs2ni_chan *chan,
       .incarnation = chan->incarnation,
       .queued_bytes = chan->charged_bytes,
       .rx_held_bytes = hs2ni_rx_held_bytes(chan),
+      .judged_n = chan->judged_n,
+      .rejected_n = chan->rejected_n,
+      .judge_cost_ns = chan->judge_cost_ns,
+      .delay_n = chan->delay.n,
   };
   for (size_t i = 0; i < HS2N_LANES; i++) {
     out->queued_msgs[i] = (uint32_t)queued_msgs(&chan->tx[i]);
   }
+}
+
+hs2n_time hs2ni_chan_delay(const struct hs2ni_chan *chan, uint32_t permille) {
+  return hs2ni_delay_quantile(&chan->delay, permille);
+}
+
+void hs2ni_chan_cost(struct hs2ni_chan *chan, uint64_t ns) {
+  chan->judge_cost_ns += ns;
 }

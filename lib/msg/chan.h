@@ -7,6 +7,7 @@
 #include "base/timer.h"
 #include "link/link.h"
 #include "msg/acks.h"
+#include "msg/delay.h"
 #include "msg/msgs.h"
 #include "msg/rx.h"
 #include "msg/sends.h"
@@ -40,6 +41,12 @@ struct hs2ni_chan {
   uint64_t peer_types_known;                          /* bit per id */
   uint64_t peer_caps; /* what the peer can read, HS2NI_CAP_* */
   struct hs2ni_ack_tx ack_tx;
+  struct hs2ni_delay delay; /* from send to acknowledgement */
+
+  /* What the application made of its messages, since it was met first. */
+  uint64_t judged_n;
+  uint64_t rejected_n;
+  uint64_t judge_cost_ns;
   struct hs2ni_tx_lane *datagram_of; /* whose datagram the link was given */
   struct hs2ni_loss loss;            /* of this connection */
 

@@ -246,6 +246,7 @@ void hs2ni_deliver_forget(struct hs2ni_chan *chan) {
 static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
   struct hs2ni_rx_lane *lane = m->lane;
 
+  lane->chan->judged_n += verdict <= HS2N_REJECT;
   switch (verdict) {
   case HS2N_ACCEPT:
   case HS2N_IGNORE:
@@ -254,6 +255,7 @@ static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
     break;
   case HS2N_REJECT:
     hs2ni_chan_env(lane->chan)->stats.messages_refused++;
+    lane->chan->rejected_n++;
     if (m->acked) {
       hs2ni_rx_msg_free(m);
     } else {

@@ -107,9 +107,19 @@ struct hs2ni_chan_stats {
   uint64_t queued_bytes;
   uint32_t queued_msgs[HS2N_LANES];
   uint64_t rx_held_bytes;
+  uint64_t judged_n; /* messages that got a final verdict */
+  uint64_t rejected_n;
+  uint64_t judge_cost_ns;
+  uint32_t delay_n; /* samples behind hs2ni_chan_delay */
 };
 void hs2ni_chan_stats(const struct hs2ni_chan *chan,
                       struct hs2ni_chan_stats *out);
+
+/* How long permille of a thousand messages took lately, at most, from their
+ * queueing to the acknowledgement of the peer's application; 0: none did. */
+hs2n_time hs2ni_chan_delay(const struct hs2ni_chan *chan, uint32_t permille);
+/* Adds to what judging its messages has cost. */
+void hs2ni_chan_cost(struct hs2ni_chan *chan, uint64_t ns);
 
 /* ---- sending ----------------------------------------------------------- */
 

@@ -61,7 +61,9 @@ struct hs2ni_tx_msg {
   uint64_t key;
   hs2n_time deadline; /* 0: none */
   struct hs2ni_frame *frame;
+  uint32_t timed_us; /* when it was queued or began to leave, wrapped */
   uint8_t type;
+  bool timed; /* the acknowledgement tells the peer's delay */
   bool view_bound;
   bool supersede;
   bool datagram_ok;
@@ -181,6 +183,9 @@ void hs2ni_tx_failed(struct hs2ni_tx_msg *m, enum hs2n_outcome outcome,
                      enum hs2n_reason reason);
 /* A frame that carried a charge has gone. */
 void hs2ni_tx_uncharge(struct hs2ni_tx_lane *lane, uint32_t bytes);
+/* Begins to measure how long the peer takes, if that has not begun on this
+ * connection. */
+void hs2ni_tx_time(struct hs2ni_tx_msg *m);
 bool hs2ni_tx_expired(const struct hs2ni_tx_msg *m);
 
 /* ---- tx_lane.c: the lane's stream --------------------------------------- */

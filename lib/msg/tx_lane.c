@@ -216,6 +216,7 @@ bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
 
 static void begin(struct hs2ni_tx_lane *lane, struct hs2ni_tx_msg *m) {
   m->begun = true;
+  hs2ni_tx_time(m);
   if (!m->loose.is && m->seq == lane->resume_seq) {
     lane->resume_seq = 0;
   }
@@ -305,6 +306,7 @@ void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane) {
   for (struct hs2ni_list_node *n = lane->msgs.head; n != NULL; n = n->next) {
     msg_of(n)->resend = msg_of(n)->resend || msg_of(n)->begun;
     msg_of(n)->begun = false;
+    msg_of(n)->timed = false;
   }
   hs2ni_tx_loose_detach(lane);
   lane->next = msg_of(lane->msgs.head);

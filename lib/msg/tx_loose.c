@@ -165,6 +165,7 @@ static void go_out(struct hs2ni_tx_msg *m) {
   hs2ni_list_push_back(&loose->out, &m->node);
   m->loose.out = true;
   m->begun = true;
+  hs2ni_tx_time(m);
 }
 
 /* Number of the oldest message that is not over; m is the first fresh one. */
@@ -380,6 +381,7 @@ static void forget_frames(struct hs2ni_list *msgs) {
     m->loose.offered = false;
     m->resend = m->resend || m->begun;
     m->begun = false;
+    m->timed = false;
     if (m->frame != NULL) {
       hs2ni_frame_free(m->frame);
     }

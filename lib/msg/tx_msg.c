@@ -115,6 +115,19 @@ void hs2ni_tx_discard(struct hs2ni_tx_msg *m) {
   hs2ni_pool_give(hs2ni_chan_pool(m->lane->chan), m, sizeof(*m));
 }
 
+static uint32_t wrapped_us(const struct hs2ni_chan *chan) {
+  return (uint32_t)(hs2ni_chan_env(chan)->now / HS2N_US(1));
+}
+
+void hs2ni_tx_time(struct hs2ni_tx_msg *m) {
+  /* That of catch-up and bulk says how much of it there is. */
+  if (!m->timed && m->lane->chan->conn != NULL &&
+      m->lane->lane <= HS2N_LANE_PROPOSAL) {
+    m->timed = true;
+    m->timed_us = wrapped_us(m->lane->chan);
+  }
+}
+
 /* Takes the place of what m supersedes. */
 static void supersede(struct hs2ni_tx_msg *m) {
   struct hs2ni_tx_msg *old = same_key(m->lane, m->type, m->key);
@@ -143,6 +156,9 @@ void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
     supersede(m);
   }
   m->order = ++lane->chan->msgs->order;
+  if (env->entered) {
+    hs2ni_tx_time(m); /* else now is of the entry before: when it leaves */
+  }
   if (m->datagram_ok && hs2ni_tx_loose_fits(m)) {
     hs2ni_tx_loose_queue(m);
   } else {
@@ -199,6 +215,10 @@ void hs2ni_tx_acked(struct hs2ni_tx_msg *m) {
   const uint32_t target = m->target;
 
   hs2ni_chan_env(m->lane->chan)->stats.acks_received++;
+  if (m->timed) {
+    hs2ni_delay_add(&m->lane->chan->delay,
+                    wrapped_us(m->lane->chan) - m->timed_us);
+  }
   hs2ni_tx_drop(m, HS2N_REASON_WITHDRAWN);
   if (send != NULL) {
     hs2ni_send_acked(send, target);

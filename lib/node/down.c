@@ -71,8 +71,8 @@ static int judge(struct hs2n_node *node, struct hs2n_peer from,
                  struct hs2n_msg_id id, enum hs2n_verdict verdict,
                  uint64_t cost_ns) {
   struct hs2ni_peer *p = hs2ni_peers_get(node->peers, from);
+  int err;
 
-  (void)cost_ns; /* nothing is decided by it here */
   if (verdict == HS2N_LATER || verdict == HS2N_BUSY || verdict == HS2N_HOLD) {
     return HS2N_ERR_INVALID;
   }
@@ -83,7 +83,11 @@ static int judge(struct hs2n_node *node, struct hs2n_peer from,
     return HS2N_ERR_STATE;
   }
   node->due = true;
-  return hs2ni_msgs_verdict(node->msgs, p->channel, id, verdict);
+  err = hs2ni_msgs_verdict(node->msgs, p->channel, id, verdict);
+  if (err == HS2N_OK) {
+    hs2ni_chan_cost(p->channel, cost_ns);
+  }
+  return err;
 }
 
 int hs2n_judge(struct hs2n_node *node, struct hs2n_peer from,

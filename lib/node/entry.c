@@ -18,6 +18,7 @@ static bool enter(struct hs2n_node *node, hs2n_time now) {
     return false;
   }
   node->entered = true;
+  node->env.entered = true;
   set_now(&node->env, now);
   return true;
 }
@@ -40,6 +41,7 @@ static void leave(struct hs2n_node *node, uint64_t posts) {
   hs2ni_stop_step(node);
   node->due = false;
   hs2ni_record_left(node);
+  node->env.entered = false;
   node->entered = false;
 }
 
@@ -108,6 +110,7 @@ size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx, size_t n,
               "all datagrams taken");
   }
   hs2ni_record_written(node, tx, written);
+  node->env.entered = false;
   node->entered = false;
   return written;
 }

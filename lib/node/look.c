@@ -45,6 +45,13 @@ static void add_channel(struct hs2n_peer_info *info,
   hs2ni_chan_stats(p->channel, &s);
   info->queued_bytes = s.queued_bytes;
   info->rx_held_bytes = s.rx_held_bytes;
+  info->judged_msgs = s.judged_n;
+  info->rejected_msgs = s.rejected_n;
+  info->judge_cost_ns = s.judge_cost_ns;
+  info->delay_samples = s.delay_n;
+  info->delay_p50 = hs2ni_chan_delay(p->channel, 500);
+  info->delay_p90 = hs2ni_chan_delay(p->channel, 900);
+  info->delay_p99 = hs2ni_chan_delay(p->channel, 990);
   for (int i = 0; i < HS2N_LANES; i++) {
     info->queued_msgs[i] = s.queued_msgs[i];
   }
@@ -74,4 +81,12 @@ int hs2n_peer_info(const struct hs2n_node *node, struct hs2n_peer peer,
   add_channel(&info, p);
   hs2ni_sized_give(out, &info, sizeof(info));
   return HS2N_OK;
+}
+
+int hs2n_quorum_delay(const struct hs2n_node *node, uint64_t epoch,
+                      uint64_t weight, uint32_t permille, hs2n_time *out_ns) {
+  if (permille < 1 || permille > 1000) {
+    return HS2N_ERR_INVALID;
+  }
+  return hs2ni_cast_delay(node->cast, epoch, weight, permille, out_ns);
 }

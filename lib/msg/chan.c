@@ -106,6 +106,12 @@ static void void_received(struct hs2ni_chan *chan) {
   }
 }
 
+static void note_used(struct hs2ni_msgs *msgs, uint64_t next_seq) {
+  if (next_seq - 1 > msgs->seqs_used) {
+    msgs->seqs_used = next_seq - 1;
+  }
+}
+
 void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
   struct hs2ni_msgs *msgs;
 
@@ -116,6 +122,10 @@ void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
   hs2ni_chan_detach(chan);
   end_all(chan, outcome);
   void_received(chan);
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    note_used(msgs, chan->tx[i].next_seq);
+    note_used(msgs, chan->tx[i].loose.next_seq);
+  }
   if (chan->writable_due) {
     hs2ni_list_remove(&msgs->writable, &chan->writable_node);
   }

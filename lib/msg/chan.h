@@ -80,6 +80,9 @@ struct hs2ni_msgs {
   uint32_t codecs;         /* HS2NI_PACK_BIT of those that types declare */
   struct hs2ni_pack *pack; /* NULL: none does */
   uint64_t view;
+  /* The highest number of a channel that was freed.  Its peer may remember them
+   * when it is a member again, so none is given twice. */
+  uint64_t seqs_used;
   uint64_t order; /* of the last message queued, see hs2ni_rank */
   struct hs2ni_list chans;
   struct hs2ni_timers timers;

@@ -22,7 +22,7 @@ void hs2ni_tx_lane_init(struct hs2ni_tx_lane *lane, struct hs2ni_chan *chan,
   *lane = (struct hs2ni_tx_lane){
       .chan = chan,
       .lane = index,
-      .next_seq = 1,
+      .next_seq = chan->msgs->seqs_used + 1,
       .pause = {.fire = on_pause_end},
   };
   lane->head_len = (uint8_t)hs2ni_head_encode(&head, lane->head);

@@ -19,7 +19,7 @@ static void on_late(struct hs2ni_timer *timer);
 
 void hs2ni_tx_loose_init(struct hs2ni_tx_lane *lane) {
   lane->loose = (struct hs2ni_tx_loose){
-      .next_seq = 1,
+      .next_seq = lane->chan->msgs->seqs_used + 1,
       .timer = {.fire = on_late},
   };
 }

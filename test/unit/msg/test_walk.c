@@ -1,13 +1,16 @@
 /* Random walks of whole layers against a model that knows only what was sent
- * and what the applications said: cuts, restarts, all verdicts, cancels,
- * views, deadlines, full queues, held bodies, datagrams that are lost, late or
- * come twice. */
+ * and what the applications said: cuts, restarts, members that leave, all
+ * verdicts, cancels, views, keys, deadlines, full queues, held bodies,
+ * datagrams that are lost, late or come twice.
+ *
+ * test_walk [SEEDS]: more of them than every run does. */
 #include "world.h"
 
 #include "base/rng.h"
 
 enum {
   SENDS_MAX = 30000,
+  KEYS = 3,
   HELD_MAX = 64,
   LATER_MAX = 256,
   PLACES = 3,
@@ -20,7 +23,11 @@ struct model_send {
   uint8_t from, lane;
   uint8_t targets, took, refused; /* bits of places */
   uint8_t seen;                   /* by the process that runs there now */
-  bool datagram_ok, view_bound, cancelled, done;
+  uint8_t superseded;             /* for these targets */
+  uint8_t gone;                   /* targets that left */
+  uint8_t waiting;                /* places that get it again with its view */
+  uint8_t key;                    /* 0: none */
+  bool datagram_ok, view_bound, cancelled, done, quorum_only;
   bool lost; /* its sender's process ended */
 };
 
@@ -40,6 +47,7 @@ struct walk {
   struct hs2n_buf *held[PLACES][HELD_MAX];
   struct later later[LATER_MAX];
   size_t later_n;
+  uint64_t again, parted;
   uint64_t accepted, tagged, completions, outcomes[8], verdicts[8], full,
       writable, unordered;
 };
@@ -106,6 +114,11 @@ static void pick_flags(struct walk *k, struct model_send *s,
     s->datagram_ok = true;
     msg->flags |= HS2N_MSG_DATAGRAM_OK;
   }
+  if (chance(k, 6)) {
+    s->key = (uint8_t)(1 + below(k, KEYS));
+    msg->key = s->key;
+    msg->flags |= HS2N_MSG_SUPERSEDE;
+  }
   if (chance(k, 8)) {
     s->deadline = msg->deadline = now + 1 + below(k, HS2N_MS(40));
   }
@@ -114,6 +127,17 @@ static void pick_flags(struct walk *k, struct model_send *s,
     if (chance(k, 3)) {
       s->quorum = msg->quorum_weight = 1 + below(k, weight);
       msg->flags |= HS2N_MSG_QUORUM;
+      s->quorum_only = chance(k, 2);
+      msg->flags |= s->quorum_only ? HS2N_MSG_QUORUM_ONLY : 0;
+    }
+  }
+}
+
+/* Where both go. */
+static void supersede(struct walk *k, const struct model_send *s) {
+  for (struct model_send *old = &k->sends[1]; s->key != 0 && old < s; old++) {
+    if (old->from == s->from && old->lane == s->lane && old->key == s->key) {
+      old->superseded |= old->targets & s->targets;
     }
   }
 }
@@ -148,6 +172,7 @@ static void do_send(struct walk *k) {
   }
   CHECK_EQ(err, HS2N_OK);
   s->tag = tag.v;
+  supersede(k, s);
   k->sends_n++;
   k->accepted++;
   k->tagged += tagged;
@@ -205,14 +230,15 @@ static void check_done(struct walk *k, uint32_t place,
     CHECK(s->deadline != 0 && s->deadline <= k->w.places[place].env.now);
     break;
   case HS2N_DONE_CANCELLED:
-    CHECK(s->cancelled || (s->view_bound && s->view < k->view[place]));
+    CHECK(s->cancelled || s->superseded != 0 ||
+          (s->view_bound && s->view < k->view[place]));
     break;
   case HS2N_DONE_REFUSED:
     CHECK(s->refused != 0);
     CHECK_EQ(e->done.reason, HS2N_REASON_REJECTED);
     break;
   case HS2N_DONE_PEER_GONE:
-    CHECK(false);
+    CHECK(s->gone != 0);
     break;
   }
 }
@@ -222,16 +248,21 @@ static void note_verdict(struct walk *k, uint32_t place, uint32_t uid,
   struct model_send *s = &k->sends[uid];
 
   k->verdicts[verdict]++;
-  if (verdict == HS2N_ACCEPT || verdict == HS2N_IGNORE) {
+  if (verdict == HS2N_ACCEPT || verdict == HS2N_IGNORE ||
+      verdict == HS2N_HOLD) {
     s->took |= (uint8_t)(1u << place);
   } else if (verdict == HS2N_REJECT) {
     s->refused |= (uint8_t)(1u << place);
   }
 }
 
-static enum hs2n_verdict pick_verdict(struct walk *k, bool calm) {
+static enum hs2n_verdict pick_verdict(struct walk *k, bool is_ahead,
+                                      bool calm) {
   const uint64_t what = below(k, 32);
 
+  if (is_ahead && chance(k, 2)) {
+    return HS2N_HOLD;
+  }
   if (what == 0) {
     return HS2N_REJECT;
   }
@@ -256,14 +287,22 @@ static void check_order(struct walk *k, uint32_t place,
                         const struct hs2ni_event *e, uint32_t uid,
                         enum hs2n_verdict verdict) {
   struct model_send *s = &k->sends[uid];
+  const uint8_t here = (uint8_t)(1u << place);
   uint32_t *last = &k->last[place][e->peer.v][e->id.lane];
 
-  CHECK((s->seen >> place & 1) == 0);
+  if ((s->waiting & here) != 0) {
+    CHECK(s->view <= k->view[place]);
+    s->waiting &= (uint8_t)~here;
+    k->again++;
+    return;
+  }
+  CHECK((s->seen & here) == 0);
   CHECK(s->datagram_ok || uid > *last);
   CHECK(s->datagram_ok || !e->id.unordered);
   k->unordered += e->id.unordered;
   if (verdict != HS2N_BUSY) {
-    s->seen |= (uint8_t)(1u << place);
+    s->seen |= here;
+    s->waiting |= verdict == HS2N_HOLD ? here : 0;
     *last = s->datagram_ok ? *last : uid;
   }
 }
@@ -272,7 +311,8 @@ static void check_message(struct walk *k, uint32_t place,
                           const struct hs2ni_event *e, bool calm) {
   const struct hs2n_span body = hs2n_buf_span(e->msg.body);
   const uint32_t from = e->peer.v;
-  const enum hs2n_verdict verdict = pick_verdict(k, calm);
+  const enum hs2n_verdict verdict =
+      pick_verdict(k, e->msg.view > k->view[place], calm);
   uint32_t uid;
 
   memcpy(&uid, body.data, sizeof(uid));
@@ -358,15 +398,19 @@ static void do_cancel(struct walk *k) {
   }
 }
 
-static void do_view(struct walk *k) {
-  const uint32_t place = (uint32_t)below(k, PLACES);
-
-  k->view[place] += below(k, 3);
+static void enter_view(struct walk *k, uint32_t place, uint64_t view) {
+  k->view[place] = view;
   if (k->view[place] > k->view_max[place]) {
     k->view_max[place] = k->view[place];
   }
   CHECK_EQ(hs2ni_msgs_enter_view(k->w.places[place].msgs, k->view[place]),
            HS2N_OK);
+}
+
+static void do_view(struct walk *k) {
+  const uint32_t place = (uint32_t)below(k, PLACES);
+
+  enter_view(k, place, k->view[place] + below(k, 3));
 }
 
 static void drop_held(struct walk *k, uint32_t place) {
@@ -391,6 +435,7 @@ static void do_restart(struct walk *k) {
     struct model_send *s = &k->sends[uid];
 
     s->seen &= (uint8_t) ~(1u << place);
+    s->waiting &= (uint8_t) ~(1u << place);
     if (s->from == place && !s->lost) {
       s->lost = true;
       k->tagged -= s->tag != 0 && !s->done;
@@ -400,6 +445,35 @@ static void do_restart(struct walk *k) {
   k->view[place] = 0;
   k->w.places[place].caps_off = chance(k, 3) ? HS2NI_CAP_DATAGRAM : 0;
   world_restart(&k->w, place);
+}
+
+/* Place a does not know place b any more, and then does again: what waits for
+ * b ends, and what came from b may come once more. */
+static void do_part(struct walk *k) {
+  const uint32_t a = (uint32_t)below(k, PLACES);
+  const uint32_t b = (a + 1 + (uint32_t)below(k, PLACES - 1)) % PLACES;
+
+  for (uint32_t uid = 1; uid <= k->sends_n; uid++) {
+    struct model_send *s = &k->sends[uid];
+
+    if (s->from == a && (s->targets >> b & 1) != 0) {
+      s->gone |= (uint8_t)(1u << b);
+    }
+    if (s->from == b) {
+      s->seen &= (uint8_t) ~(1u << a);
+      s->waiting &= (uint8_t) ~(1u << a);
+    }
+  }
+  for (size_t i = 0; i < k->later_n;) {
+    if (k->later[i].place == a && k->later[i].from == b) {
+      k->later[i] = k->later[--k->later_n];
+    } else {
+      i++;
+    }
+  }
+  memset(k->last[a][b], 0, sizeof(k->last[a][b]));
+  world_part(&k->w, a, b);
+  k->parted++;
 }
 
 static void join_all(struct walk *k) {
@@ -464,6 +538,8 @@ static void do_something(struct walk *k) {
     drop_held(k, (uint32_t)below(k, PLACES));
   } else if (what == 996 && chance(k, 10)) {
     do_restart(k);
+  } else if (what == 996 && chance(k, 10)) {
+    do_part(k);
   } else if (what == 997 && chance(k, 4)) {
     memnet_datagram_max(k->w.net, (size_t)below(k, 4) * 400);
   } else {
@@ -473,10 +549,15 @@ static void do_something(struct walk *k) {
 
 /* Lets everything come to rest with all places connected. */
 static void calm_down(struct walk *k) {
+  uint64_t view = 0;
   bool acted = true;
 
   for (uint32_t i = 0; i < PLACES; i++) {
     drop_held(k, i);
+    view = k->view_max[i] > view ? k->view_max[i] : view;
+  }
+  for (uint32_t i = 0; i < PLACES; i++) {
+    enter_view(k, i, view + 1);
   }
   while (acted) {
     acted = false;
@@ -504,8 +585,10 @@ static void check_end(struct walk *k) {
   for (uint32_t uid = 1; uid <= k->sends_n; uid++) {
     const struct model_send *s = &k->sends[uid];
 
-    if (!s->lost && s->deadline == 0 && !s->view_bound && !s->cancelled) {
-      CHECK_EQ((s->took | s->refused) & s->targets, s->targets);
+    if (!s->lost && s->deadline == 0 && !s->view_bound && !s->cancelled &&
+        !s->quorum_only) {
+      CHECK_EQ((s->took | s->refused | s->superseded | s->gone) & s->targets,
+               s->targets);
     }
     CHECK(s->tag == 0 || s->lost || s->done);
   }
@@ -575,7 +658,8 @@ static void walk(uint64_t seed, int steps) {
            " cancelled %" PRIu64 " refused %" PRIu64 "; busy %" PRIu64
            " later %" PRIu64 " full %" PRIu64 " writable %" PRIu64
            " resent %" PRIu64 " dup %" PRIu64 " withheld %" PRIu64
-           " unordered %" PRIu64 " datagrams %" PRIu64 " copies %" PRIu64 "\n",
+           " unordered %" PRIu64 " datagrams %" PRIu64 " copies %" PRIu64
+           " again %" PRIu64 " superseded %" PRIu64 " parted %" PRIu64 "\n",
            seed, k->accepted, k->completions, k->outcomes[1], k->outcomes[2],
            k->outcomes[3], k->outcomes[4], k->outcomes[5],
            k->verdicts[HS2N_BUSY], k->verdicts[HS2N_LATER], k->full,
@@ -583,7 +667,8 @@ static void walk(uint64_t seed, int steps) {
            k->w.places[0].env.stats.messages_duplicate,
            k->w.places[0].env.stats.rx_withheld, k->unordered,
            k->w.places[0].env.stats.messages_datagram,
-           k->w.places[0].env.stats.messages_copied);
+           k->w.places[0].env.stats.messages_copied, k->again,
+           k->w.places[0].env.stats.messages_superseded, k->parted);
   }
   for (uint32_t i = 0; i < PLACES; i++) {
     drop_held(k, i);
@@ -593,6 +678,8 @@ static void walk(uint64_t seed, int steps) {
   free(k);
 }
 
+static uint64_t seeds = 8;
+
 /* covers: X2, H36, H37 */
 static void whatever_happens_the_rules_hold(void) {
   const char *one = getenv("WALK_SEED");
@@ -601,12 +688,13 @@ static void whatever_happens_the_rules_hold(void) {
     walk(strtoull(one, NULL, 0), 100000);
     return;
   }
-  for (uint64_t seed = 1; seed <= 8 && tap_case_ok; seed++) {
+  for (uint64_t seed = 1; seed <= seeds && tap_case_ok; seed++) {
     walk(seed, 100000);
   }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  seeds = argc > 1 ? strtoull(argv[1], NULL, 0) : seeds;
   RUN(whatever_happens_the_rules_hold);
   return tap_done();
 }

@@ -271,6 +271,22 @@ void world_restart(struct world *w, uint32_t place) {
   place_start(w, place);
 }
 
+void world_part(struct world *w, uint32_t a, uint32_t b) {
+  struct world_place *p = &w->places[a];
+  struct world_end *e = &p->ends[b];
+
+  if (e->conn != NULL) {
+    struct hs2ni_conn *conn = e->conn;
+
+    hs2ni_chan_detach(e->chan);
+    e->conn = NULL;
+    conn->ops->conn_close(conn, HS2N_REASON_NOT_MEMBER);
+  }
+  hs2ni_chan_free(e->chan, HS2N_DONE_PEER_GONE);
+  must(hs2ni_chan_new(&e->chan, p->msgs, (struct hs2n_peer){b}));
+  hs2ni_chan_key(e->chan, &w->places[b].key);
+}
+
 bool world_step(struct world *w) {
   const bool acted = memnet_step(w->net);
 

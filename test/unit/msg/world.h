@@ -73,6 +73,9 @@ void world_cut(struct world *w, uint32_t a, uint32_t b);
 /* Ends a place's process and starts it again: nothing of it is left but its
  * memory counters.  Its peers still have their channels. */
 void world_restart(struct world *w, uint32_t place);
+/* Place b is no member for place a any more, and then one again: a forgets all
+ * of it, b nothing. */
+void world_part(struct world *w, uint32_t a, uint32_t b);
 /* One event of the net; checks memory peaks. */
 bool world_step(struct world *w);
 void world_settle(struct world *w);

@@ -105,6 +105,39 @@ static void who_leaves_the_last_epoch_is_gone_and_so_is_what_was_for_it(void) {
   netsim_free(s);
 }
 
+/* The other one never dropped us, so it remembers numbers of the time before.
+ */
+static void who_comes_back_gets_what_is_sent_then(void) {
+  struct netsim *s = meshed(3, 4);
+  const struct hs2n_member all[3] = {netsim_member(s, 0), netsim_member(s, 1),
+                                     netsim_member(s, 2)};
+  struct hs2n_tag tag;
+
+  for (int i = 0; i < 3; i++) {
+    CHECK_EQ(netsim_send(s, 0, 2, HS2N_LANE_VOTE, 100, &tag), HS2N_OK);
+    CHECK_EQ(netsim_send(s, 2, 0, HS2N_LANE_VOTE, 100, NULL), HS2N_OK);
+  }
+  netsim_flush(s, 0);
+  netsim_flush(s, 2);
+  netsim_run(s, HS2N_S(1));
+  CHECK_EQ(netsim_node(s, 2)->seen.messages, 3);
+  CHECK_EQ(hs2n_set_members(node(s, 0), 2, all, 2, 2), HS2N_OK);
+  netsim_run(s, HS2N_S(1));
+  CHECK_EQ(netsim_node(s, 0)->seen.gones, 1);
+  CHECK_EQ(hs2n_set_members(node(s, 0), 3, all, 3, 2), HS2N_OK);
+  CHECK(netsim_until(s, netsim_meshed, HS2N_S(60)));
+  CHECK_EQ(netsim_send(s, 0, 2, HS2N_LANE_VOTE, 100, &tag), HS2N_OK);
+  CHECK_EQ(netsim_send(s, 2, 0, HS2N_LANE_VOTE, 100, &tag), HS2N_OK);
+  netsim_flush(s, 0);
+  netsim_flush(s, 2);
+  netsim_run(s, HS2N_S(1));
+  CHECK_EQ(netsim_node(s, 2)->seen.messages, 4);
+  CHECK_EQ(netsim_node(s, 0)->seen.messages, 4);
+  CHECK_EQ(netsim_stats(s, 0).protocol_errors, 0);
+  CHECK_EQ(netsim_stats(s, 2).protocol_errors, 0);
+  netsim_free(s);
+}
+
 static void drop_sender(struct netsim_node *n) {
   struct hs2n_member m[2] = {netsim_member(n->sim, 1),
                              netsim_member(n->sim, 2)};
@@ -294,6 +327,7 @@ int main(void) {
   NETSIM_RUN_OVER_ALL(members_are_checked_before_anything_changes);
   NETSIM_RUN_OVER_ALL(
       who_leaves_the_last_epoch_is_gone_and_so_is_what_was_for_it);
+  NETSIM_RUN_OVER_ALL(who_comes_back_gets_what_is_sent_then);
   NETSIM_RUN_OVER_ALL(a_sender_can_be_dropped_from_inside_its_message);
   NETSIM_RUN_OVER_ALL(a_full_queue_says_so_and_then_that_there_is_room);
   NETSIM_RUN_OVER_ALL(a_newer_view_ends_what_was_bound_to_an_older_one);

@@ -371,6 +371,10 @@ void netsim_set_delay(struct netsim *s, size_t a, size_t b, hs2n_time delay) {
   set_link(s, b, a, delay);
 }
 
+void netsim_stall(struct netsim *s, size_t i, hs2n_time length) {
+  hs2n_sim_pause(s->sim, (uint32_t)i, length);
+}
+
 void netsim_set_rate(struct netsim *s, size_t i, uint64_t bytes_per_s) {
   const struct hs2n_sim_port up = {.bytes_per_s = bytes_per_s,
                                    .queue_bytes = (uint32_t)(bytes_per_s / 20)};

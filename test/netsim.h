@@ -128,6 +128,9 @@ struct hs2n_member netsim_member(struct netsim *sim, size_t i);
 void netsim_cut(struct netsim *sim, size_t a, size_t b, bool cut);
 void netsim_cut_both(struct netsim *sim, size_t a, size_t b, bool cut);
 void netsim_set_delay(struct netsim *sim, size_t a, size_t b, hs2n_time delay);
+/* The thread of node i does something else for a while: it is not entered, and
+ * what comes for it waits. */
+void netsim_stall(struct netsim *sim, size_t i, hs2n_time length);
 /* Bytes a second that node i can send; 0: no bound.  Up to 50 ms wait before
  * the link, more is lost. */
 void netsim_set_rate(struct netsim *sim, size_t i, uint64_t bytes_per_s);

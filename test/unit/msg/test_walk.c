@@ -622,6 +622,9 @@ static struct hs2n_limits pick_limits(struct walk *k) {
   return limits;
 }
 
+static uint64_t seeds = 8;
+static uint64_t sends;
+
 static void walk(uint64_t seed, int steps) {
   struct walk *k = calloc(1, sizeof(*k));
   struct hs2n_limits limits[PLACES];
@@ -674,11 +677,10 @@ static void walk(uint64_t seed, int steps) {
     drop_held(k, i);
   }
   world_fini(&k->w);
+  sends += k->accepted;
   free(k->sends);
   free(k);
 }
-
-static uint64_t seeds = 8;
 
 /* covers: X2, H36, H37 */
 static void whatever_happens_the_rules_hold(void) {
@@ -691,6 +693,8 @@ static void whatever_happens_the_rules_hold(void) {
   for (uint64_t seed = 1; seed <= seeds && tap_case_ok; seed++) {
     walk(seed, 100000);
   }
+  printf("# %" PRIu64 " sends\n", sends);
+  CHECK(sends >= 10000 * seeds);
 }
 
 int main(int argc, char **argv) {

@@ -63,7 +63,7 @@ extern "C" {
   X(uint32_t, tx_queue_bytes_max, 8u << 20, 65536, 1u << 30,                   \
     "bytes of bodies queued or not yet acknowledged, per peer")                \
   X(uint32_t, tags_max, 4096, 16, 1u << 20, "tagged sends open, per node")     \
-  X(uint32_t, large_body_bytes, 65536, 4096, 1u << 20,                         \
+  X(uint32_t, large_body_bytes, 65536, 4096, 65536,                            \
     "bytes above which a body gets a stream of its own")                       \
   /* the node */                                                               \
   X(uint32_t, posts_max, 1024, 1, 1u << 20, "calls queued by hs2n_post")       \

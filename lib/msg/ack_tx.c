@@ -114,6 +114,24 @@ bool hs2ni_ack_tx_due(const struct hs2ni_chan *chan) {
   return has_news(chan) || chan->ack_tx.sent < chan->ack_tx.made;
 }
 
+/* Idle channels have no ring. */
+static bool get_ring(struct hs2ni_chan *chan) {
+  if (chan->ack_tx.ring == NULL) {
+    chan->ack_tx.ring = hs2ni_pool_take(hs2ni_chan_pool(chan), HS2NI_ACK_RING);
+  }
+  if (chan->ack_tx.ring == NULL) {
+    hs2ni_tx_lane_retry(&chan->tx[0]); /* its pause wakes us too */
+  }
+  return chan->ack_tx.ring != NULL;
+}
+
+static void give_ring(struct hs2ni_chan *chan) {
+  if (chan->ack_tx.ring != NULL) {
+    hs2ni_pool_give(hs2ni_chan_pool(chan), chan->ack_tx.ring, HS2NI_ACK_RING);
+    chan->ack_tx.ring = NULL;
+  }
+}
+
 static bool open_stream(struct hs2ni_chan *chan) {
   struct hs2ni_ack_tx *tx = &chan->ack_tx;
   const struct hs2ni_head head = {.kind = HS2NI_STREAM_ACKS};
@@ -138,7 +156,7 @@ bool hs2ni_ack_tx_next(struct hs2ni_chan *chan, struct hs2ni_chunk *out) {
   if (tx->blocked || (!news && tx->sent == tx->made)) {
     return false;
   }
-  if (!open_stream(chan)) {
+  if (!get_ring(chan) || !open_stream(chan)) {
     return false;
   }
   if (news) {
@@ -168,6 +186,9 @@ void hs2ni_ack_tx_acked(struct hs2ni_chan *chan, uint64_t offset) {
 
   if (offset > chan->ack_tx.acked) {
     chan->ack_tx.acked = offset;
+  }
+  if (chan->ack_tx.acked == chan->ack_tx.made) {
+    give_ring(chan);
   }
   while (sent->head != NULL) {
     struct hs2ni_rx_msg *m =
@@ -205,6 +226,7 @@ void hs2ni_ack_tx_detach(struct hs2ni_chan *chan) {
       hs2ni_rx_msg_free(m);
     }
   }
+  give_ring(chan);
   chan->ack_tx = (struct hs2ni_ack_tx){0};
 }
 

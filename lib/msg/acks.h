@@ -21,7 +21,7 @@ struct hs2ni_ack_tx {
   bool has_stream;
   bool blocked;
   uint64_t acked, sent, made;
-  uint8_t ring[HS2NI_ACK_RING];
+  uint8_t *ring; /* HS2NI_ACK_RING, while the transport may need some of it */
 };
 
 bool hs2ni_ack_tx_due(const struct hs2ni_chan *chan);

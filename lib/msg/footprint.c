@@ -84,8 +84,8 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
                            hs2ni_future_max(limits) / HS2NI_FUTURE_COST;
 
   return sizeof(struct hs2ni_chan) + blocks(1, sizeof(struct hs2ni_ledger)) +
-         2 * sizeof(struct hs2ni_account) + limits->tx_queue_bytes_max +
-         forms(limits, is_packed, is_signed) +
+         blocks(1, HS2NI_ACK_RING) + 2 * sizeof(struct hs2ni_account) +
+         limits->tx_queue_bytes_max + forms(limits, is_packed, is_signed) +
          hs2ni_rx_inflated_max(limits, types, types_n) +
          HS2N_LANES * (blocks(msgs, sizeof(struct hs2ni_tx_msg)) +
                        blocks(3 * msgs + large, hs2ni_frame_size(is_signed)) +

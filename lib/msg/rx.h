@@ -33,7 +33,7 @@ struct hs2ni_msgs;
 
 /* A body inside a record is no longer than a sender may be told to send it so
  * (limits.large_body_bytes). */
-#define HS2NI_INLINE_BODY_MAX (1u << 20)
+#define HS2NI_INLINE_BODY_MAX 65536u
 
 /* A datagram: what UDP carries at most. */
 #define HS2NI_DATAGRAM_BYTES_MAX 65535u

@@ -18,9 +18,11 @@ void hs2n_limits_memory(const struct hs2n_limits *limits,
   m.node_bytes = hs2ni_node_footprint(limits) + hs2ni_peers_footprint(limits) +
                  hs2ni_msgs_footprint(limits, types, types_n) +
                  hs2ni_cast_footprint(limits) + hs2ni_posts_footprint(limits);
-  m.per_peer_bytes = hs2ni_chan_footprint(limits, types, types_n) +
-                     HS2NI_PAIR_SLOTS * (hs2ni_quic_conn_footprint(limits) +
-                                         hs2ni_session_footprint());
+  m.per_peer_bytes =
+      hs2ni_chan_footprint(limits, types, types_n) +
+      hs2ni_quic_conn_footprint(limits) +
+      (HS2NI_PAIR_SLOTS - 1) * hs2ni_quic_spare_footprint(limits) +
+      HS2NI_PAIR_SLOTS * hs2ni_session_footprint();
   m.strangers_bytes =
       (uint64_t)limits->half_open_max * hs2ni_quic_half_open_footprint();
   m.total_bytes =

@@ -41,6 +41,9 @@ HS2N_MUST_CHECK int hs2ni_quic_new(struct hs2ni_link **out_link,
 /* Worst-case bytes of one established connection and of one half-open one,
  * for hs2n_limits_memory. */
 size_t hs2ni_quic_conn_footprint(const struct hs2n_limits *limits);
+/* Of one that carries no messages: the second of a pair, until a tie is
+ * settled. */
+size_t hs2ni_quic_spare_footprint(const struct hs2n_limits *limits);
 size_t hs2ni_quic_half_open_footprint(void);
 
 #endif /* HS2NI_QUIC_QUIC_H */

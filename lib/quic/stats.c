@@ -54,6 +54,11 @@ size_t hs2ni_quic_conn_footprint(const struct hs2n_limits *limits) {
          packets * FOOTPRINT_PER_PACKET + messages * FOOTPRINT_PER_MESSAGE;
 }
 
+size_t hs2ni_quic_spare_footprint(const struct hs2n_limits *limits) {
+  return FOOTPRINT_BASE +
+         (size_t)FOOTPRINT_PER_WINDOW_BYTE * limits->rx_window_bytes;
+}
+
 size_t hs2ni_quic_half_open_footprint(void) {
   return FOOTPRINT_BASE;
 }

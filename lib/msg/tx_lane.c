@@ -202,12 +202,20 @@ uint64_t hs2ni_tx_lane_rank(const struct hs2ni_tx_lane *lane) {
                             : hs2ni_rank(lane->lane, lane->next->order);
 }
 
+/* The rest of a body whose deadline has passed stays here. */
+static void give_up_late(const struct hs2ni_tx_body *b) {
+  if (b != NULL && b->frame->msg != NULL && hs2ni_tx_expired(b->frame->msg)) {
+    (void)hs2ni_tx_lane_ended(b->frame->msg);
+  }
+}
+
 bool hs2ni_tx_lane_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
   if (is_paused(lane) ||
       (lane->msgs.head == NULL && lane->loose.due.head == NULL &&
        lane->unsent == NULL && lane->writing == NULL)) {
     return false;
   }
+  give_up_late(lane->writing);
   if (lane->writing != NULL) {
     return hs2ni_tx_body_next(lane->writing, out);
   }

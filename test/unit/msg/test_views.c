@@ -317,6 +317,30 @@ static void a_stopped_body_is_sent_again_to_a_new_process(void) {
   world_fini(&w);
 }
 
+/* Nobody waits for its end, so no timer looks after it. */
+static void a_late_body_stops_half_way(void) {
+  struct hs2n_msg msg = {.type = HS2N_LANE_PROPOSAL, .view = 1};
+  struct world w;
+
+  start(&w, 20000);
+  world_join(&w, 0, 1);
+  msg.deadline = w.places[0].env.now + HS2N_MS(100);
+  CHECK_EQ(send(&w, msg, BIG, NULL), HS2N_OK);
+  until_received(&w, BIG);
+  world_sleep(&w, HS2N_MS(99));
+  (void)world_step(&w);
+  CHECK_EQ(w.places[0].ends[1].chan->charged_bytes, BIG);
+  world_sleep(&w, HS2N_MS(1));
+  msg.deadline = 0;
+  msg.view = 2;
+  CHECK_EQ(send(&w, msg, 10, NULL), HS2N_OK);
+  CHECK_EQ(views_got(&w), 2);
+  CHECK(memnet_bytes(w.net) < 100000);
+  CHECK_EQ(w.places[1].ends[0].chan->rx.assembling_bytes, 0);
+  CHECK(hs2ni_chan_idle(w.places[0].ends[1].chan));
+  world_fini(&w);
+}
+
 /* ---- later views -----------------------------------------------------------
  */
 
@@ -492,6 +516,7 @@ int main(void) {
   RUN(what_comes_too_late_takes_no_memory);
   RUN(a_view_ends_a_small_body_in_the_middle);
   RUN(a_stopped_body_is_sent_again_to_a_new_process);
+  RUN(a_late_body_stops_half_way);
   RUN(what_is_held_comes_again_with_its_view);
   RUN(any_verdict_may_follow);
   RUN(the_farthest_views_make_room);

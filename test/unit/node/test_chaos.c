@@ -333,7 +333,7 @@ static void run(uint64_t seed) {
   free(c);
 }
 
-/* covers: X2, H35, H36, H37, H46 */
+/* covers: X2, H35, H45, H36, H37, H46 */
 static void every_promise_holds_in_twenty_random_worlds(void) {
   for (uint64_t seed = 1; seed <= 20; seed++) {
     run(seed);

@@ -1,12 +1,15 @@
 # Thin: each target sets up what it needs, then leaves the work to Meson.
-# MESON_ARGS reaches `meson setup`, ARGS the program, SECONDS_EACH `make fuzz`.
+# MESON_ARGS reaches `meson setup`, ARGS the program, SECONDS_EACH `make fuzz`,
+# MINUTES `make soak`.
 BUILD ?= build
 SECONDS_EACH ?= 60
+MINUTES ?= 480
 
 help:
 	@echo 'make demo     build, and run a small cluster on this machine'
 	@echo 'make test     build, and run all tests'
 	@echo 'make bench    build, and measure'
+	@echo 'make soak     simulate clusters for $(MINUTES) minutes, with faults'
 	@echo 'make fuzz     fuzz every decoder, $(SECONDS_EACH) s each (needs clang)'
 	@echo 'make coverage lines of lib/ that tests run (gcc)'
 	@echo 'make install  install library, headers and hs2net.pc (honours DESTDIR)'
@@ -30,6 +33,11 @@ bench: configure
 	@ninja -C $(BUILD) --quiet bench/micro/hs2net-micro
 	$(BUILD)/bench/micro/hs2net-micro $(ARGS)
 
+# Other seeds each day, so that the nights add up.
+soak: configure
+	@ninja -C $(BUILD) --quiet bench/sim/hs2net-sim
+	$(BUILD)/bench/sim/hs2net-sim --seed $$(date +%Y%m%d)00000 --minutes $(MINUTES) --jobs $$(nproc) --quiet $(ARGS)
+
 fuzz:
 	@tools/setup --dev
 	tools/fuzz-smoke $(SECONDS_EACH)
@@ -47,4 +55,4 @@ docs: configure
 clean:
 	rm -rf build build-*
 
-.PHONY: help configure demo test bench fuzz coverage install docs clean
+.PHONY: help configure demo test bench soak fuzz coverage install docs clean

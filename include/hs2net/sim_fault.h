@@ -136,10 +136,10 @@ HS2N_API void hs2n_sim_heal(struct hs2n_sim *sim);
 
 /**
  * The NAT in front of a node forgets: what the node sends comes from another
- * port from now on, and the port before leads nowhere.  The first call puts
- * the NAT there: nobody can dial the node any more, two such nodes not each
- * other.  Connections that it dialled survive; those that others dialled do
- * not, since a QUIC server must not move (RFC 9000, 9).
+ * port from now on, until it restarts, and the port before leads nowhere.  The
+ * first call puts the NAT there: nobody can dial the node any more, two such
+ * nodes not each other.  Connections that it dialled survive; those that others
+ * dialled do not, since a QUIC server must not move (RFC 9000, 9).
  *
  * Thread: owner.
  *

@@ -292,6 +292,7 @@ int hs2n_sim_start(struct hs2n_sim *sim, uint32_t node) {
   if (n->node != NULL) {
     return HS2N_ERR_STATE;
   }
+  n->nat_port = HS2N_SIM_PORT; /* no mapping yet */
   n->incarnation = ++sim->stats.starts;
   n->stopping = false;
   hs2ni_model_started(n);

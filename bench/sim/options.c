@@ -1,0 +1,269 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "Usage: hs2net-sim [OPTION...]\n"
+    "\n"
+    "Runs HotStuff-2 replicas, each on a real hs2net node with real QUIC and\n"
+    "TLS, in one process on virtual time, lets faults happen to them, and\n"
+    "checks that they never disagree and go on once the network is well.\n"
+    "A run is a function of its seed.\n"
+    "\n"
+    "  --replicas N       4 to 1000 nodes; replicas up to 128 (default 7)\n"
+    "  --profile NAME     the network, see below (default wan10)\n"
+    "  --seed N           one seed (default 1)\n"
+    "  --seeds A..B       these seeds\n"
+    "  --minutes N        seeds from the first on for so long\n"
+    "  --seconds N        virtual seconds with faults (default 60)\n"
+    "  --settle N         virtual seconds in which all must go on afterwards\n"
+    "                     (default 60)\n"
+    "  --faults-every MS  on average; 0: no faults (default 500)\n"
+    "  --rate N           transactions a second, to all replicas (default 5)\n"
+    "  --tx-bytes N       of a transaction, 40 to 65536 (default 200)\n"
+    "  --twin             one replica runs twice with the same key\n"
+    "  --load             no replicas: every node sends votes of --tx-bytes "
+    "to\n"
+    "                     all, --rate a second, and a tenth as many messages "
+    "of\n"
+    "                     64 to 128 KiB\n"
+    "  --twice            run each seed twice and compare the hashes\n"
+    "  --jobs N           processes (default 1)\n"
+    "  --trace N          print events up to level 1, 2 or 3\n"
+    "  --quiet            only the summary and what failed\n"
+    "  --json FILE        also write the summary as JSON\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit code: 0 all seeds passed, 1 one failed, 2 wrong usage.\n";
+
+static void print_help(void) {
+  (void)fputs(help, stdout);
+  (void)puts("\nNetworks:");
+  for (size_t i = 0; i < profiles_n; i++) {
+    (void)printf("  %-10s  %s\n", profiles[i].name, profiles[i].text);
+  }
+  (void)puts("\nFaults:");
+  for (int i = 0; i < FAULTS_N; i++) {
+    (void)printf("  %s\n", fault_text((enum fault)i));
+  }
+}
+
+static bool number_until(const char *text, const char **out_end, uint64_t min,
+                         uint64_t max, uint64_t *out) {
+  unsigned long long value;
+  char *end;
+
+  errno = 0;
+  value = strtoull(text, &end, 10);
+  if (text[0] < '0' || text[0] > '9' || errno != 0 || value < min ||
+      value > max) {
+    return false;
+  }
+  *out_end = end;
+  *out = value;
+  return true;
+}
+
+static bool number(const char *text, uint64_t min, uint64_t max,
+                   uint64_t *out) {
+  const char *end;
+
+  return number_until(text, &end, min, max, out) && *end == '\0';
+}
+
+static bool small(const char *text, uint32_t min, uint32_t max, uint32_t *out) {
+  uint64_t value;
+
+  if (!number(text, min, max, &value)) {
+    return false;
+  }
+  *out = (uint32_t)value;
+  return true;
+}
+
+static bool scaled(const char *text, uint64_t max, hs2n_time unit,
+                   hs2n_time *out) {
+  uint64_t value;
+
+  if (!number(text, 0, max, &value)) {
+    return false;
+  }
+  *out = value * unit;
+  return true;
+}
+
+static bool range(const char *text, uint64_t *out_first, uint64_t *out_last) {
+  const char *end;
+
+  return number_until(text, &end, 0, UINT64_MAX - 1, out_first) &&
+         end[0] == '.' && end[1] == '.' &&
+         number(end + 2, *out_first, UINT64_MAX - 1, out_last);
+}
+
+enum {
+  REPLICAS = 256,
+  PROFILE,
+  SEED,
+  SEEDS,
+  MINUTES,
+  SECONDS,
+  SETTLE,
+  FAULTS_EVERY,
+  RATE,
+  TX_BYTES,
+  TWIN,
+  LOAD,
+  TWICE,
+  JOBS,
+  TRACE,
+  QUIET,
+  JSON,
+  HELP,
+  VERSION,
+};
+
+static const struct option table[] = {
+    {"replicas", required_argument, NULL, REPLICAS},
+    {"profile", required_argument, NULL, PROFILE},
+    {"seed", required_argument, NULL, SEED},
+    {"seeds", required_argument, NULL, SEEDS},
+    {"minutes", required_argument, NULL, MINUTES},
+    {"seconds", required_argument, NULL, SECONDS},
+    {"settle", required_argument, NULL, SETTLE},
+    {"faults-every", required_argument, NULL, FAULTS_EVERY},
+    {"rate", required_argument, NULL, RATE},
+    {"tx-bytes", required_argument, NULL, TX_BYTES},
+    {"twin", no_argument, NULL, TWIN},
+    {"load", no_argument, NULL, LOAD},
+    {"twice", no_argument, NULL, TWICE},
+    {"jobs", required_argument, NULL, JOBS},
+    {"trace", required_argument, NULL, TRACE},
+    {"quiet", no_argument, NULL, QUIET},
+    {"json", required_argument, NULL, JSON},
+    {"help", no_argument, NULL, HELP},
+    {"version", no_argument, NULL, VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static bool take_network(struct options *o, int option, const char *text) {
+  struct run_config *const r = &o->run;
+
+  switch (option) {
+  case REPLICAS:
+    return small(text, 4, HS2N_SIM_NODES_MAX, &r->cluster.replicas);
+  case PROFILE:
+    r->profile = profile_find(text);
+    return r->profile != NULL;
+  case SECONDS:
+    return scaled(text, 1u << 20, HS2N_S(1), &r->length);
+  case SETTLE:
+    return scaled(text, 1u << 20, HS2N_S(1), &r->settle);
+  case FAULTS_EVERY:
+    return scaled(text, 1u << 20, HS2N_MS(1), &r->faults_every);
+  case RATE:
+    return small(text, 0, 1000000, &r->cluster.tx_per_s);
+  case TX_BYTES:
+    return small(text, HS2N_SIM_BODY_MIN, 65536, &r->cluster.tx_bytes);
+  case TWIN:
+    r->cluster.twin = true;
+    return true;
+  case LOAD:
+    r->kind = RUN_LOAD;
+    return true;
+  default:
+    return false;
+  }
+}
+
+static bool take(struct options *o, int option, const char *text) {
+  switch (option) {
+  case SEED:
+    o->last = 0;
+    return number(text, 0, UINT64_MAX - 1, &o->first) &&
+           (o->last = o->first, true);
+  case SEEDS:
+    return range(text, &o->first, &o->last);
+  case MINUTES:
+    o->last = UINT64_MAX - 1;
+    return small(text, 1, 100000, &o->minutes);
+  case TWICE:
+    o->twice = true;
+    return true;
+  case JOBS:
+    return small(text, 1, 256, &o->jobs);
+  case TRACE:
+    return number(text, 1, 3, &(uint64_t){0}) &&
+           (o->run.trace = text[0] - '0', true);
+  case QUIET:
+    o->quiet = true;
+    return true;
+  case JSON:
+    o->json = text;
+    return true;
+  default:
+    return take_network(o, option, text);
+  }
+}
+
+static const char *name_of(int option) {
+  for (size_t i = 0; table[i].name != NULL; i++) {
+    if (table[i].val == option) {
+      return table[i].name;
+    }
+  }
+  return "?";
+}
+
+static int wrong(const char *what) {
+  (void)fprintf(stderr, "hs2net-sim: %s; try --help\n", what);
+  return 2;
+}
+
+static int check(const struct options *o) {
+  if (o->run.kind == RUN_CLUSTER && o->run.cluster.replicas > REP_N_MAX) {
+    return wrong("--replicas is at most 128 without --load");
+  }
+  if (o->run.kind == RUN_LOAD && o->run.cluster.twin) {
+    return wrong("--twin needs replicas");
+  }
+  return -1;
+}
+
+int options_read(struct options *out, int argc, char **argv) {
+  int option;
+
+  *out = (struct options){
+      .run = {.cluster = {.replicas = 7, .tx_per_s = 5, .tx_bytes = 200},
+              .profile = profile_find("wan10"),
+              .length = HS2N_S(60),
+              .settle = HS2N_S(60),
+              .faults_every = HS2N_MS(500)},
+      .first = 1,
+      .last = 1,
+      .jobs = 1};
+  while ((option = getopt_long(argc, argv, "", table, NULL)) != -1) {
+    if (option == HELP) {
+      print_help();
+      return 0;
+    }
+    if (option == VERSION) {
+      (void)printf("hs2net-sim %s\n", hs2n_version_long());
+      return 0;
+    }
+    if (option == '?') {
+      return wrong("unknown option, or one without its value");
+    }
+    if (!take(out, option, optarg)) {
+      (void)fprintf(stderr, "hs2net-sim: --%s %s: not possible; try --help\n",
+                    name_of(option), optarg == NULL ? "" : optarg);
+      return 2;
+    }
+  }
+  if (optind < argc) {
+    return wrong("takes no arguments but options");
+  }
+  return check(out);
+}

@@ -1,0 +1,54 @@
+/* replica: one HotStuff-2 replica on a simulated node: the core, the glue and
+ * the log of bench/replica, unchanged, on a disk that the simulator makes. */
+#ifndef SIM_REPLICA_H
+#define SIM_REPLICA_H
+
+#include "crypto_hs2n.h"
+#include "judge.h"
+#include "net.h"
+#include "store.h"
+
+#include <hs2net/sim.h>
+
+/* Syncs under way at once; more wait for the first of them. */
+#define REPLICA_SYNCS_MAX 32
+
+/* A state that will be durable. */
+struct replica_sync {
+  uint64_t seq;
+  hs2n_time at; /* of the node's clock */
+};
+
+struct replica {
+  struct hs2n_sim *sim;
+  struct judge *judge;
+  uint32_t node;
+  struct rep_config config; /* me: its number */
+  struct rep_keys keys;
+  struct rep_net net;
+  bool runs;
+  struct rep_core *core;
+  struct rep_store *store;
+  struct hs2n_sim_disk *disk;
+  struct replica_sync syncs[REPLICA_SYNCS_MAX];
+  size_t syncs_n;
+  hs2n_time measure_next;
+};
+
+/* What the node needs to know. */
+void replica_configure(struct replica *r, struct hs2n_config *config,
+                       struct hs2n_consensus *out_consensus);
+/* The node runs: reads the log and begins.  members: of the committee, in
+ * order.  A log that can't be read is a failure of the simulation. */
+void replica_start(struct replica *r, struct hs2n_node *node,
+                   struct hs2n_sim_disk *disk,
+                   const struct hs2n_member *members);
+void replica_stop(struct replica *r);
+
+/* A client's transaction; hs2n_sim_flush must follow. */
+void replica_submit(struct replica *r, struct hs2n_span tx);
+
+hs2n_time replica_deadline(const struct replica *r);
+void replica_tick(struct replica *r, hs2n_time now);
+
+#endif /* SIM_REPLICA_H */

@@ -1,0 +1,172 @@
+#include "report.h"
+
+#include "json.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+static uint64_t real_now(void) {
+  struct timespec t;
+
+  (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static double seconds(uint64_t ns) {
+  return (double)ns / 1e9;
+}
+
+static double ms(uint64_t ns) {
+  return (double)ns / 1e6;
+}
+
+void report_begin(struct report *r, const struct options *o) {
+  r->begun_ns = real_now();
+  if (!o->quiet) {
+    (void)printf("%u %s, network %s (%s), real QUIC and TLS\n",
+                 o->run.cluster.replicas,
+                 o->run.kind == RUN_CLUSTER ? "replicas" : "nodes",
+                 o->run.profile->name, o->run.profile->text);
+    (void)printf("%8s %16s %9s %9s %8s %7s %9s %9s %9s %7s\n", "seed", "hash",
+                 "virtual s", "real s", "blocks", "txs", "p50 ms", "p99 ms",
+                 "well ms", "faults");
+  }
+}
+
+static uint64_t sum(const uint64_t *values, size_t n) {
+  uint64_t total = 0;
+
+  for (size_t i = 0; i < n; i++) {
+    total += values[i];
+  }
+  return total;
+}
+
+static void print_line(const struct run_result *s) {
+  (void)printf("%8llu %016llx %9.1f %9.2f %8llu %7llu %9.1f %9.1f ",
+               (unsigned long long)s->seed, (unsigned long long)s->hash,
+               seconds(s->virtual_ns), seconds(s->real_ns),
+               (unsigned long long)s->height, (unsigned long long)s->txs,
+               ms(s->latency_p50), ms(s->latency_p99));
+  if (s->settled_ns == HS2N_TIME_NEVER) {
+    (void)printf("%9s", "never");
+  } else {
+    (void)printf("%9.1f", ms(s->settled_ns));
+  }
+  (void)printf(" %7llu%s\n", (unsigned long long)sum(s->faults, FAULTS_N),
+               s->failed ? " FAILED" : "");
+  if (s->meshed_ns != HS2N_TIME_NEVER) {
+    (void)printf("         all %llu connections stood after %.1f ms\n",
+                 (unsigned long long)s->nodes * (s->nodes - 1) / 2,
+                 ms(s->meshed_ns));
+  }
+}
+
+void report_add(struct report *r, const struct options *o,
+                const struct run_result *s) {
+  r->runs++;
+  r->failed += s->failed ? 1 : 0;
+  r->virtual_ns += s->virtual_ns;
+  r->run_ns += s->real_ns;
+  r->node_ns += s->virtual_ns * s->nodes;
+  r->blocks += s->height;
+  r->txs += s->txs;
+  r->messages += s->messages;
+  r->datagrams += s->datagrams;
+  r->bytes += s->bytes;
+  r->steps += s->steps;
+  for (int i = 0; i < FAULTS_N; i++) {
+    r->faults[i] += s->faults[i];
+  }
+  if (s->settled_ns != HS2N_TIME_NEVER && s->settled_ns > r->settled_max) {
+    r->settled_max = s->settled_ns;
+  }
+  if (s->memory_peak > r->memory_peak) {
+    r->memory_peak = s->memory_peak;
+  }
+  if (!o->quiet || s->failed) {
+    print_line(s);
+  }
+  if (s->failed) {
+    (void)printf("         %s\n", s->failure);
+  }
+  (void)fflush(stdout);
+}
+
+static void print_summary(const struct report *r, uint64_t real_ns) {
+  (void)printf("\n%llu seeds, %llu failed\n", (unsigned long long)r->runs,
+               (unsigned long long)r->failed);
+  (void)printf("%.1f virtual s in %.1f real s of %.1f processor s: %.1f "
+               "virtual a real second\n",
+               seconds(r->virtual_ns), seconds(real_ns), seconds(r->run_ns),
+               seconds(r->virtual_ns) / seconds(real_ns));
+  (void)printf("%.2f node-hours, %.0f in a real hour\n",
+               seconds(r->node_ns) / 3600,
+               seconds(r->node_ns) / seconds(real_ns));
+  (void)printf("%llu blocks, %llu transactions, %llu messages, %llu datagrams "
+               "of %.1f MB\n",
+               (unsigned long long)r->blocks, (unsigned long long)r->txs,
+               (unsigned long long)r->messages,
+               (unsigned long long)r->datagrams, (double)r->bytes / 1e6);
+  (void)printf("all went on within %.1f ms of the network being well; a node "
+               "held at most %.1f MB\n",
+               ms(r->settled_max), (double)r->memory_peak / 1e6);
+  for (int i = 0; i < FAULTS_N; i++) {
+    if (r->faults[i] > 0) {
+      (void)printf("  %8llu  %s\n", (unsigned long long)r->faults[i],
+                   fault_text((enum fault)i));
+    }
+  }
+}
+
+static void write_fields(struct json *j, const struct report *r,
+                         const struct options *o, uint64_t real_ns) {
+  json_text(j, "profile", o->run.profile->name);
+  json_u64(j, "nodes", o->run.cluster.replicas);
+  json_u64(j, "seeds", r->runs);
+  json_u64(j, "failed", r->failed);
+  json_number(j, "virtual_s", seconds(r->virtual_ns));
+  json_number(j, "real_s", seconds(real_ns));
+  json_number(j, "virtual_per_real", seconds(r->virtual_ns) / seconds(real_ns));
+  json_number(j, "node_hours", seconds(r->node_ns) / 3600);
+  json_number(j, "node_hours_per_hour", seconds(r->node_ns) / seconds(real_ns));
+  json_u64(j, "blocks", r->blocks);
+  json_u64(j, "transactions", r->txs);
+  json_u64(j, "messages", r->messages);
+  json_u64(j, "datagrams", r->datagrams);
+  json_u64(j, "bytes", r->bytes);
+  json_number(j, "well_again_ms_max", ms(r->settled_max));
+  json_u64(j, "node_memory_peak_bytes", r->memory_peak);
+  json_object(j, "faults");
+  for (int i = 0; i < FAULTS_N; i++) {
+    json_u64(j, fault_text((enum fault)i), r->faults[i]);
+  }
+  json_end(j);
+}
+
+static bool write_json(const struct report *r, const struct options *o,
+                       uint64_t real_ns) {
+  FILE *const file = fopen(o->json, "w");
+  struct json j;
+  bool good;
+
+  if (file == NULL) {
+    (void)fprintf(stderr, "hs2net-sim: %s: %s\n", o->json, strerror(errno));
+    return false;
+  }
+  json_begin(&j, file);
+  json_object(&j, NULL);
+  write_fields(&j, r, o, real_ns);
+  json_end(&j);
+  good = json_finish(&j);
+  return fclose(file) == 0 && good;
+}
+
+bool report_end(struct report *r, const struct options *o) {
+  const uint64_t real_ns = real_now() - r->begun_ns;
+
+  print_summary(r, real_ns);
+  return (o->json == NULL || write_json(r, o, real_ns)) && r->failed == 0 &&
+         r->runs > 0;
+}

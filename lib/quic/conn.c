@@ -86,6 +86,7 @@ static struct hs2ni_quic_conn *conn_new(struct hs2ni_quic *ep,
   c->ep = ep;
   c->ref = (ngtcp2_crypto_conn_ref){.get_conn = conn_of_ref, .user_data = c};
   c->timer.fire = fire;
+  c->mtu.quiet = true; /* so that the first packet counts as progress */
   c->local = *local;
   c->remote = *remote;
   hs2ni_list_push_back(&ep->conns, &c->node);

@@ -112,6 +112,23 @@ static void a_pause_does_not_make_packets_small(void) {
   world_fini(&w);
 }
 
+/* A handshake may end with all of its packets in flight, their acks lost: how
+ * long that has been so is counted from the first packet, not from the zero of
+ * the clock. */
+static void a_connection_is_not_stuck_before_it_has_begun(void) {
+  static struct world w;
+  struct world_conn *a;
+
+  world_init(&w, 2, 70);
+  w.now = HS2N_S(1000);
+  REQUIRE(world_start_all(&w));
+  a = world_dial(&w, 0, 1);
+  REQUIRE(a != NULL);
+  world_run(&w, 1);
+  CHECK_EQ(hs2ni_quic_conn_of(a->conn)->mtu.progress, HS2N_S(1000));
+  world_fini(&w);
+}
+
 static void a_fixed_size_is_used_from_the_start(void) {
   static struct world w;
   struct world_conn *a;
@@ -243,6 +260,7 @@ int main(void) {
   RUN(a_black_hole_for_large_packets_is_avoided);
   RUN(a_path_that_shrinks_does_not_stall_a_transfer);
   RUN(a_pause_does_not_make_packets_small);
+  RUN(a_connection_is_not_stuck_before_it_has_begun);
   RUN(a_fixed_size_is_used_from_the_start);
   RUN(congestion_marks_are_used_where_the_path_keeps_them);
   RUN(endpoints_talk_over_ipv6);

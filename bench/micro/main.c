@@ -22,6 +22,7 @@ static const struct {
     {"allocations", bench_allocations},
     {"copies", bench_copies},
     {"compress", bench_compress},
+    {"wire", bench_wire},
 };
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))
 

@@ -86,5 +86,6 @@ void bench_memory(struct micro *m);
 void bench_allocations(struct micro *m);
 void bench_copies(struct micro *m);
 void bench_compress(struct micro *m);
+void bench_wire(struct micro *m);
 
 #endif /* BENCH_MICRO_H */

@@ -350,7 +350,9 @@ HS2N_API HS2N_MUST_CHECK int hs2n_cancel(struct hs2n_node *node,
  * \param node          not NULL.
  * \param view          not below the current one.
  * \param next_leaders  peers that lead this and the next views, in order;
- *                      may be NULL with n 0.
+ *                      may be NULL with n 0.  They are served first, and
+ *                      probed when nothing was heard of them for 200 ms, so
+ *                      that a dead path is found out before their view.
  * \param n             how many.
  * \return HS2N_OK, HS2N_ERR_STALE or HS2N_ERR_NO_PEER.
  */

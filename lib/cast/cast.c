@@ -63,6 +63,17 @@ void hs2ni_cast_free(struct hs2ni_cast *cast) {
   hs2ni_free(env, cast, sizeof(*cast));
 }
 
+/* The votes of the next views should not be the first to find out that a
+ * leader's path has changed or its process is gone.  (The congestion window
+ * needs no care: ngtcp2 keeps it over idle times and paces.) */
+static void warm(const struct hs2ni_peer *peer) {
+  struct hs2ni_conn *conn = hs2ni_peer_conn(peer);
+
+  if (conn != NULL) {
+    conn->ops->probe(conn, HS2NI_CAST_WARM_AFTER);
+  }
+}
+
 int hs2ni_cast_leaders(struct hs2ni_cast *cast, const struct hs2n_peer *leaders,
                        size_t n) {
   for (size_t i = 0; i < n; i++) {
@@ -73,6 +84,9 @@ int hs2ni_cast_leaders(struct hs2ni_cast *cast, const struct hs2n_peer *leaders,
   cast->leaders_n = n < HS2NI_CAST_LEADERS_MAX ? n : HS2NI_CAST_LEADERS_MAX;
   if (cast->leaders_n > 0) {
     memcpy(cast->leaders, leaders, cast->leaders_n * sizeof(leaders[0]));
+  }
+  for (size_t i = 0; i < cast->leaders_n; i++) {
+    warm(hs2ni_peers_get(cast->peers, leaders[i]));
   }
   return HS2N_OK;
 }

@@ -15,6 +15,10 @@
 /* Leaders that are remembered from hs2n_enter_view. */
 #define HS2NI_CAST_LEADERS_MAX 8u
 
+/* A leader of whom nothing was heard for so long is probed when a view is
+ * entered. */
+#define HS2NI_CAST_WARM_AFTER HS2N_MS(200)
+
 struct hs2ni_cast;
 
 /* All three are kept.  Returns HS2N_OK or HS2N_ERR_NO_MEMORY. */

@@ -165,6 +165,11 @@ struct hs2ni_link_ops {
    * lower rank waits on any connection.  rank is that of what has come, or
    * lower where the user does not know. */
   void (*want_tx)(struct hs2ni_conn *conn, uint64_t rank);
+  /* Has the next poll_tx send something small that the peer's transport must
+   * answer, if by then nothing has been heard for silence and nothing else is
+   * under way: by that the round-trip time is fresh, and a path or process
+   * that is gone is noticed before something urgent is lost on it. */
+  void (*probe)(struct hs2ni_conn *conn, hs2n_time silence);
   void (*conn_stats)(const struct hs2ni_conn *conn,
                      struct hs2ni_conn_stats *out);
 };

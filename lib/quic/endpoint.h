@@ -166,6 +166,7 @@ struct hs2ni_quic_conn {
   struct hs2n_addr remote; /* at the start; ngtcp2 has the current one */
   hs2n_time last_heard;
   hs2n_time last_expiry;
+  hs2n_time probe_silence;
   uint64_t packets_heard;
   uint64_t next_stream; /* id that the next stream_open gets */
   struct hs2ni_quic_mtu mtu;
@@ -191,6 +192,7 @@ struct hs2ni_quic_conn {
   bool failed;         /* must end with `failure` */
   bool reset_heard;    /* the peer's stateless reset */
   bool wants_tx;       /* next may have something */
+  bool probe;          /* see probe of link.h */
   bool more;           /* touched while it was being written */
   bool owes_ack;       /* data has come since its last packet */
   bool put_back;       /* what it offered must wait for others */

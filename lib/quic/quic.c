@@ -202,6 +202,14 @@ static void want_tx(struct hs2ni_conn *conn, uint64_t rank) {
   }
 }
 
+static void probe(struct hs2ni_conn *conn, hs2n_time silence) {
+  struct hs2ni_quic_conn *c = hs2ni_quic_conn_of(conn);
+
+  c->probe = true;
+  c->probe_silence = silence;
+  hs2ni_quic_conn_ready(c);
+}
+
 /* ---- life --------------------------------------------------------------- */
 
 static size_t answers_size(void) {
@@ -254,6 +262,7 @@ static const struct hs2ni_link_ops quic_ops = {
     .credit = hs2ni_quic_credit,
     .datagram_max = hs2ni_quic_datagram_max,
     .want_tx = want_tx,
+    .probe = probe,
     .conn_stats = hs2ni_quic_conn_stats,
 };
 

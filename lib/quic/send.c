@@ -71,6 +71,32 @@ static ngtcp2_ssize write_batch(struct hs2ni_quic_conn *c, struct hs2n_tx *tx,
       hs2ni_quic_packet_write, packets_max, now);
 }
 
+static bool must_probe(struct hs2ni_quic_conn *c) {
+  const bool asked = c->probe;
+  ngtcp2_conn_info info;
+
+  c->probe = false;
+  if (!asked || c->ep->env->now - c->last_heard <= c->probe_silence) {
+    return false;
+  }
+  ngtcp2_conn_get_conn_info2(c->ng, &info);
+  return info.bytes_in_flight == 0;
+}
+
+/* One packet that the peer must ack.  ngtcp2 has no call for a PING, but sends
+ * one when a connection has been silent for long. */
+static ngtcp2_ssize write_probe(struct hs2ni_quic_conn *c, struct hs2n_tx *tx,
+                                ngtcp2_path *path, ngtcp2_pkt_info *pi,
+                                size_t *out_segment) {
+  ngtcp2_ssize n;
+
+  ngtcp2_conn_set_keep_alive_timeout(c->ng, 1);
+  n = write_batch(c, tx, path, pi, 1, out_segment);
+  ngtcp2_conn_set_keep_alive_timeout(c->ng,
+                                     HS2N_MS(c->ep->env->limits.keep_alive_ms));
+  return n;
+}
+
 static void fill(struct hs2n_tx *tx, const struct hs2ni_quic_conn *c,
                  const ngtcp2_path *path, uint8_t ecn) {
   tx->local = c->local;
@@ -116,7 +142,8 @@ static bool send_conn(struct hs2ni_quic_conn *c, bool turn,
   }
   ngtcp2_path_storage_zero(&ps);
   c->in_ng = true;
-  n = write_batch(c, tx, &ps.path, &pi, packets_max, &segment);
+  n = must_probe(c) ? write_probe(c, tx, &ps.path, &pi, &segment)
+                    : write_batch(c, tx, &ps.path, &pi, packets_max, &segment);
   c->in_ng = false;
   if (n > 0) {
     fill(tx, c, &ps.path, pi.ecn);

@@ -48,7 +48,7 @@ static int send_in_view(struct netsim *s, uint8_t type, size_t len,
   return err;
 }
 
-/* covers: H16, H44 */
+/* covers: H16 */
 static void a_hundred_votes_of_one_turn_share_packets_and_none_waits(void) {
   struct netsim *s = pair(1);
   const uint64_t packets = packets_out(s);
@@ -106,7 +106,6 @@ static void an_answer_leaves_together_with_the_acknowledgement(void) {
   netsim_free(s);
 }
 
-/* covers: H44 */
 static void a_mebibyte_costs_five_per_cent_at_most(void) {
   struct netsim *s = pair(4);
   const uint64_t bytes = bytes_out(s);

@@ -88,7 +88,6 @@ static uint64_t bytes_before_lane(unsigned lane) {
   return sum;
 }
 
-/* covers: H10 */
 static void a_vote_to_the_last_peer_passes_the_proposals_to_all_others(void) {
   REQUIRE(open_many(CONNS, 1));
   for (size_t i = 0; i + 1 < CONNS; i++) {

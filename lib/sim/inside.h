@@ -239,7 +239,7 @@ struct hs2n_sim {
   uint64_t hash;
   struct hs2n_sim_stats stats;
   struct hs2ni_chance net_chance, story_chance, load_chance, fault_chance;
-  bool running;
+  bool stepping; /* inside hs2n_sim_step */
   bool failed;
   char failure[HS2NI_SIM_FAILURE_MAX];
   struct hs2ni_sim_node *nodes;
@@ -267,6 +267,9 @@ bool hs2ni_sim_grow(struct hs2n_sim *sim, void **array, size_t *capacity,
                     size_t element, size_t need);
 /* The simulator itself found no memory: the run is void. */
 void hs2ni_sim_starved(struct hs2n_sim *sim);
+/* Whether a node is inside an upcall, from which its process can't be changed:
+ * a failure then. */
+bool hs2ni_in_upcall(struct hs2ni_sim_node *n);
 
 static inline struct hs2ni_sim_node *hs2ni_sim_at(const struct hs2n_sim *sim,
                                                   uint32_t node) {

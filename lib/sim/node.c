@@ -341,6 +341,13 @@ static void forget_socket(struct hs2ni_sim_node *n) {
   n->paused_until = 0;
 }
 
+bool hs2ni_in_upcall(struct hs2ni_sim_node *n) {
+  if (n->entered) {
+    hs2ni_failf(n->sim, n->index, "changed from inside its own upcall");
+  }
+  return n->entered;
+}
+
 static void bury(struct hs2ni_sim_node *n) {
   const struct hs2n_sim_app *app = &n->sim->app;
 
@@ -361,7 +368,7 @@ static void bury(struct hs2ni_sim_node *n) {
 void hs2n_sim_crash(struct hs2n_sim *sim, uint32_t node, bool lose_storage) {
   struct hs2ni_sim_node *n = hs2ni_sim_at(sim, node);
 
-  if (n->node == NULL) {
+  if (n->node == NULL || hs2ni_in_upcall(n)) {
     return;
   }
   sim->stats.crashes++;
@@ -535,7 +542,7 @@ void hs2ni_node_tick(struct hs2ni_sim_node *n) {
 void hs2n_sim_wake(struct hs2n_sim *sim, uint32_t node) {
   struct hs2ni_sim_node *n = hs2ni_sim_at(sim, node);
 
-  if (n->node != NULL && n->paused_until == 0) {
+  if (n->node != NULL && n->paused_until == 0 && !hs2ni_in_upcall(n)) {
     tick(n);
   }
 }

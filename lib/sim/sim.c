@@ -261,9 +261,13 @@ bool hs2n_sim_step(struct hs2n_sim *sim, hs2n_time end) {
   const hs2n_time wake_at = hs2ni_wake_next(sim);
   const hs2n_time at = event_at < wake_at ? event_at : wake_at;
 
+  if (sim->stepping) {
+    hs2n_sim_fail(sim, HS2N_SIM_ALL, "run from inside a callback");
+  }
   if (sim->failed || at > end || at == HS2N_TIME_NEVER) {
     return false;
   }
+  sim->stepping = true;
   sim->now = at > sim->now ? at : sim->now;
   sim->stats.steps++;
   if (event_at <= wake_at) {
@@ -277,6 +281,7 @@ bool hs2n_sim_step(struct hs2n_sim *sim, hs2n_time end) {
   } else {
     hs2ni_node_tick(&sim->nodes[sim->waking[0]]);
   }
+  sim->stepping = false;
   return true;
 }
 
@@ -287,8 +292,8 @@ bool hs2n_sim_until(struct hs2n_sim *sim,
 
   while (!sim->failed && !done(sim, arg)) {
     if (!hs2n_sim_step(sim, end)) {
-      sim->now = end;
-      return done(sim, arg);
+      sim->now = sim->failed ? sim->now : end;
+      return done(sim, arg) && !sim->failed;
     }
   }
   return !sim->failed;

@@ -232,6 +232,45 @@ static void a_timer_that_never_rests_is_noticed(void) {
   broken(sim, "wants to be called for ever");
 }
 
+/* ---- mistakes of the user ---------------------------------------------------
+ */
+
+struct mistake {
+  struct hs2n_sim *sim;
+  bool runs; /* else it crashes the node */
+};
+
+static void wrong(void *self, uint32_t node, hs2n_time now) {
+  const struct mistake *m = self;
+
+  (void)now;
+  if (m->runs) {
+    CHECK(!hs2n_sim_run(m->sim, HS2N_S(1)));
+  } else {
+    hs2n_sim_crash(m->sim, node, false);
+    CHECK(hs2n_sim_running(m->sim, node));
+  }
+}
+
+static void a_callback_may_neither_run_the_world_nor_end_its_node(void) {
+  for (int i = 0; i < 2; i++) {
+    struct mistake m = {.runs = i == 0};
+    const struct hs2n_sim_app app = {.struct_size = sizeof(app),
+                                     .self = &m,
+                                     .deadline = long_ago,
+                                     .tick = wrong};
+    struct hs2n_sim_config config;
+
+    hs2n_sim_config_default(&config, 2, 15);
+    config.app = &app;
+    CHECK_EQ(hs2n_sim_new(&m.sim, &config), HS2N_OK);
+    CHECK(hs2n_sim_start_all(m.sim));
+    CHECK(!hs2n_sim_run(m.sim, HS2N_S(1)));
+    broken(m.sim, i == 0 ? "run from inside a callback"
+                         : "changed from inside its own upcall");
+  }
+}
+
 static void only_the_first_failure_counts(void) {
   struct hs2n_sim *sim = two(16);
 
@@ -257,6 +296,7 @@ int main(void) {
   RUN(a_second_connection_is_noticed);
   RUN(a_missing_connection_is_noticed);
   RUN(a_timer_that_never_rests_is_noticed);
+  RUN(a_callback_may_neither_run_the_world_nor_end_its_node);
   RUN(only_the_first_failure_counts);
   return tap_done();
 }

@@ -57,6 +57,8 @@ struct fuzz {
   struct hs2n_buf *held;
   struct hs2n_tag tag;
   uint64_t tagged, done, sum;
+  uint64_t asking;          /* requests accepted */
+  struct hs2n_msg_id asked; /* by the peer, last */
 };
 
 static const struct hs2n_type types[] = {
@@ -68,7 +70,19 @@ static const struct hs2n_type types[] = {
      .name = "c",
      .compression = HS2N_COMPRESSION_LZ4},
     {.id = 5, .lane = HS2N_LANE_BULK, .size_max = 9000, .name = "d"},
+    {.id = 6,
+     .lane = HS2N_LANE_VOTE,
+     .size_max = 64,
+     .name = "ask",
+     .role = HS2N_ROLE_REQUEST,
+     .response = 7},
+    {.id = 7,
+     .lane = HS2N_LANE_PROPOSAL,
+     .size_max = 9000,
+     .name = "answer",
+     .role = HS2N_ROLE_RESPONSE},
 };
+#define TYPES_N (sizeof(types) / sizeof(types[0]))
 
 static void *mem_alloc(void *user_data, size_t len) {
   struct fuzz *f = user_data;
@@ -161,12 +175,12 @@ static const struct hs2ni_link_ops ops = {
 static void attach(struct fuzz *f) {
   struct hs2ni_hello hello = {.incarnation = f->incarnation,
                               .capabilities = hs2ni_msgs_capabilities(f->msgs),
-                              .types_n = 4};
+                              .types_n = TYPES_N};
 
   if (f->no_datagrams) {
     hello.capabilities &= ~(uint64_t)HS2NI_CAP_DATAGRAM;
   }
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < TYPES_N; i++) {
     hello.types[i] = (struct hs2ni_hello_type){
         types[i].id, (uint8_t)types[i].lane, types[i].size_max};
   }
@@ -207,7 +221,10 @@ static void start(struct fuzz *f, uint8_t fail_at) {
   f->env.limits.rx_stream_window_bytes = 16384;
   f->env.limits.rx_held_bytes = 65536;
   f->env.limits.rx_later_max = 16;
-  expect(hs2ni_msgs_new(&f->msgs, &f->env, types, 4) == HS2N_OK);
+  f->env.limits.requests_max = 8;
+  f->env.limits.requests_bytes_max = 65536;
+  f->env.limits.rx_requests_max = 6;
+  expect(hs2ni_msgs_new(&f->msgs, &f->env, types, TYPES_N) == HS2N_OK);
   expect(hs2ni_chan_new(&f->chan, f->msgs, (struct hs2n_peer){1}) == HS2N_OK);
   f->fail_at = fail_at == 0 ? 0 : f->requests + fail_at;
   attach(f);
@@ -252,6 +269,16 @@ static void head(struct fuzz *f, struct input *in) {
        false);
 }
 
+static uint32_t flags_of(uint8_t what) {
+  const uint32_t flags =
+      what % 2u + ((what & 64) != 0 ? HS2NI_FLAG_COMPRESSED : 0);
+
+  if ((what & 128) == 0) {
+    return flags;
+  }
+  return flags | ((what & 2) != 0 ? HS2NI_FLAG_REQUEST : HS2NI_FLAG_RESPONSE);
+}
+
 static void record(struct fuzz *f, struct input *in) {
   const uint8_t stream = byte(in) % 16;
   uint8_t bitmap[1] = {byte(in) | 1};
@@ -259,7 +286,7 @@ static void record(struct fuzz *f, struct input *in) {
                 lane = byte(in) % HS2N_LANES;
   const uint64_t seq = 1 + (uint64_t)byte(in) % 64;
   const uint8_t type = byte(in) % 8, flags = byte(in);
-  const struct hs2ni_record r = {
+  struct hs2ni_record r = {
       .kind = kind,
       .lane = lane,
       .seq = seq,
@@ -267,7 +294,7 @@ static void record(struct fuzz *f, struct input *in) {
       .codec = HS2NI_CODEC_LZ4,
       .raw_len = 8000u + (flags & 63u),
       .flags =
-          flags % 2u + (flags & 64 ? HS2NI_FLAG_COMPRESSED : 0) +
+          flags_of(flags) +
           (flags & 32 && kind == HS2NI_RECORD_MSG ? HS2NI_FLAG_UNORDERED : 0),
       .unordered = (flags & 32) != 0,
       .view = byte(in) % 4,
@@ -276,6 +303,10 @@ static void record(struct fuzz *f, struct input *in) {
       .bitmap = {bitmap, byte(in) % 2}};
   uint8_t out[HS2NI_RECORD_MAX];
 
+  if ((r.flags & (HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE)) != 0) {
+    r.request = 1 + (uint64_t)byte(in) % 64;
+    r.status = 7;
+  }
   give(f, 3 + 4 * (uint64_t)stream, out, hs2ni_record_encode(&r, out), false);
 }
 
@@ -451,6 +482,14 @@ static void fetch(struct fuzz *f, struct input *in) {
 
   if (hs2ni_msgs_next(f->msgs, &e)) {
     switch (e.kind) {
+    case HS2NI_EVENT_REQUEST:
+      f->asked = e.id;
+      message(f, &e, byte(in));
+      break;
+    case HS2NI_EVENT_RESPONSE:
+      expect(f->asking > 0 && e.tag.v != 0 && e.status == 7);
+      message(f, &e, byte(in));
+      break;
     case HS2NI_EVENT_MESSAGE:
       message(f, &e, byte(in));
       break;
@@ -504,6 +543,32 @@ static void send(struct fuzz *f, struct input *in) {
   }
 }
 
+static void ask(struct fuzz *f, struct input *in) {
+  const struct hs2ni_target target = {
+      .chan = f->chan, .peer = {1}, .weight = 1};
+  const uint8_t what = byte(in);
+  const struct hs2n_msg msg = {.type = 6,
+                               .view = f->msgs->view + (what & 1),
+                               .flags = (what & 2) ? HS2N_MSG_VIEW_BOUND : 0,
+                               .deadline = f->env.now + HS2N_MS(what)};
+
+  if (hs2ni_msgs_request(f->msgs, &target, 1, &msg, &f->tag) == HS2N_OK) {
+    f->tagged++;
+    f->asking++;
+  }
+}
+
+static void answer(struct fuzz *f, struct input *in) {
+  struct hs2n_buf *body;
+  uint8_t *data;
+
+  if (hs2n_buf_alloc(&body, &f->mem, byte(in) * 36u, &data) == HS2N_OK) {
+    memset(data, 1, hs2n_buf_span(body).len);
+    (void)(hs2ni_msgs_respond(f->chan, f->asked, byte(in), body) == HS2N_OK);
+    hs2n_buf_unref(body);
+  }
+}
+
 static void time_passes(struct fuzz *f, struct input *in) {
   f->env.now += HS2N_US(100) * byte(in);
   hs2ni_msgs_tick(f->msgs);
@@ -514,8 +579,10 @@ static void check(struct fuzz *f) {
   struct hs2ni_chan_stats stats;
 
   hs2ni_chan_stats(f->chan, &stats);
-  expect(f->live <= hs2ni_msgs_footprint(&f->env.limits, types, 4) +
-                        hs2ni_chan_footprint(&f->env.limits, types, 4));
+  expect(f->live <= hs2ni_msgs_footprint(&f->env.limits, types, TYPES_N) +
+                        hs2ni_chan_footprint(&f->env.limits, types, TYPES_N));
+  expect(stats.requests_asked <= f->env.limits.rx_requests_max);
+  expect(stats.requests_unanswered <= f->env.limits.rx_requests_max);
   expect(stats.queued_bytes <= f->env.limits.tx_queue_bytes_max);
   expect(f->credited <= f->received);
   expect(rx->nacks_pending.count + rx->nacks_sent.count <= 2 * HS2NI_NACKS_MAX);
@@ -523,7 +590,17 @@ static void check(struct fuzz *f) {
 }
 
 static void step(struct fuzz *f, struct input *in) {
-  switch (byte(in) % 20) {
+  const uint8_t op = byte(in);
+
+  if (op >= 252) {
+    if (op % 2 == 0) {
+      ask(f, in);
+    } else {
+      answer(f, in);
+    }
+    return;
+  }
+  switch (op % 20) {
   case 0:
   case 1:
     raw_bytes(f, in);

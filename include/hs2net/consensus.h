@@ -24,7 +24,7 @@ enum hs2n_peer_state {
  * last in an entry, when its own state is consistent: a method may call any
  * function of the node except hs2n_node_free.  None of them is called from
  * inside a function of section "down" of node.h.  A NULL method means "not
- * interested"; a message then counts as IGNOREd.
+ * interested"; a message, request or response then counts as IGNOREd.
  *
  * Growth: new methods are appended; struct_size says what the caller was
  * compiled with. */
@@ -40,12 +40,29 @@ struct hs2n_consensus {
                                   struct hs2n_msg_id id,
                                   const struct hs2n_msg *msg);
 
-  /* Exactly once for every accepted send that asked for a tag. */
+  /* Exactly once for every accepted request, and send that asked for a
+   * tag. */
   void (*on_done)(void *self, struct hs2n_tag tag,
                   const struct hs2n_done *done);
 
   void (*on_peer)(void *self, struct hs2n_peer peer, enum hs2n_peer_state state,
                   enum hs2n_reason reason);
+
+  /* A peer asks.  Like on_message, of types with HS2N_ROLE_REQUEST.  What is
+   * ACCEPTed must be answered by one hs2n_respond with req, from inside or
+   * later; until then it takes one of limits.rx_requests_max.  A request that
+   * was answered from inside counts as ACCEPTed. */
+  enum hs2n_verdict (*on_request)(void *self, struct hs2n_peer from,
+                                  struct hs2n_req req,
+                                  const struct hs2n_msg *msg);
+
+  /* A peer answers an open hs2n_request.  ACCEPT ends that with an on_done,
+   * IGNORE and REJECT have the next peer asked.  msg is borrowed as in
+   * on_message; after HS2N_LATER an hs2n_judge with from and id must
+   * follow. */
+  enum hs2n_verdict (*on_response)(void *self, struct hs2n_peer from,
+                                   struct hs2n_msg_id id, struct hs2n_tag tag,
+                                   uint32_t status, const struct hs2n_msg *msg);
 };
 
 #define HS2N_CONSENSUS_INIT \

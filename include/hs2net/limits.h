@@ -62,9 +62,19 @@ extern "C" {
     "messages queued or not yet acknowledged, per peer and lane")              \
   X(uint32_t, tx_queue_bytes_max, 8u << 20, 65536, 1u << 30,                   \
     "bytes of bodies queued or not yet acknowledged, per peer")                \
-  X(uint32_t, tags_max, 4096, 16, 1u << 20, "tagged sends open, per node")     \
+  X(uint32_t, tags_max, 4096, 16, 1u << 20,                                    \
+    "tagged sends and requests open, per node")                                \
   X(uint32_t, large_body_bytes, 65536, 4096, 65536,                            \
     "bytes above which a body gets a stream of its own")                       \
+  /* asking */                                                                 \
+  X(uint32_t, requests_max, 256, 1, 65536, "requests open, per node")          \
+  X(uint64_t, requests_bytes_max, 256u << 20, 65536, 1ull << 40,               \
+    "bytes of open requests and of the largest responses to them, per node")   \
+  X(uint32_t, request_try_ms, 2000, 10, 600000,                                \
+    "ms until the next peer is asked too; less once a peer's pace is known")   \
+  X(uint32_t, rx_requests_max, 64, 1, 65536,                                   \
+    "requests of a peer that wait for their response; also those that one "    \
+    "peer is asked")                                                           \
   /* the node */                                                               \
   X(uint32_t, posts_max, 1024, 1, 1u << 20, "calls queued by hs2n_post")       \
   X(uint64_t, memory_max_bytes, 0, 0, UINT64_MAX,                              \

@@ -51,6 +51,13 @@ enum hs2n_type_flag {
   HS2N_TYPE_SIGNED = 1u << 1,
 };
 
+/* What a message of a type is for. */
+enum hs2n_type_role {
+  HS2N_ROLE_MESSAGE = 0, /* sent by hs2n_send */
+  HS2N_ROLE_REQUEST,     /* sent by hs2n_request */
+  HS2N_ROLE_RESPONSE,    /* sent by hs2n_respond */
+};
+
 /* A kind of message, declared when a node is made.  Both ends of a
  * connection declare the same types. */
 struct hs2n_type {
@@ -60,6 +67,8 @@ struct hs2n_type {
   const char *name;  /* for logs and metrics; borrowed, static */
   enum hs2n_compression compression;
   uint32_t flags; /* of enum hs2n_type_flag */
+  enum hs2n_type_role role;
+  uint8_t response; /* HS2N_ROLE_REQUEST: the type that answers it */
 };
 
 /* A refcounted, immutable body.  Not atomic: the owner thread of the node
@@ -177,9 +186,10 @@ enum hs2n_msg_flag {
 
 /* A message, sent or received.  On send every field is the caller's; on
  * receipt deadline, quorum_weight and key are 0 and flags are the sender's
- * VIEW_BOUND alone.  signature is only there on receipt, of types with
- * HS2N_TYPE_SIGNED: HS2N_SIGNATURE_LEN bytes that were found good, borrowed
- * like msg itself.  What it holds on send makes no difference. */
+ * VIEW_BOUND alone.  A response has view and VIEW_BOUND of its request.
+ * signature is only there on receipt, of types with HS2N_TYPE_SIGNED:
+ * HS2N_SIGNATURE_LEN bytes that were found good, borrowed like msg itself.
+ * What it holds on send makes no difference. */
 struct hs2n_msg {
   uint8_t type;   /* a declared hs2n_type.id */
   uint32_t flags; /* of enum hs2n_msg_flag */
@@ -233,15 +243,19 @@ struct hs2n_dst {
   uint64_t epoch;                /* HS2N_DST_EPOCH */
 };
 
-/* How a tagged send ended.  Append only. */
+/* How a tagged send or a request ended.  Append only. */
 enum hs2n_outcome {
-  HS2N_DONE_ACKED = 1, /* every receiver's application took it */
+  HS2N_DONE_ACKED = 1, /* every receiver's application took it; of a request:
+                          a response was accepted here */
   HS2N_DONE_QUORUM,    /* receivers of at least quorum_weight took it */
   HS2N_DONE_EXPIRED,   /* deadline passed first */
   HS2N_DONE_CANCELLED, /* by hs2n_cancel, by a newer view, by a newer message
                           of its key, or by node shutdown */
-  HS2N_DONE_REFUSED,   /* a receiver refused it, see reason */
-  HS2N_DONE_PEER_GONE, /* a receiver left the last live committee */
+  HS2N_DONE_REFUSED,   /* a receiver refused it, see reason; of a request:
+                          no peer is left to ask, and one of them refused it
+                          or gave an answer that was not accepted */
+  HS2N_DONE_PEER_GONE, /* a receiver left the last live committee; of a
+                          request: all of them did */
 };
 
 struct hs2n_done {
@@ -250,11 +264,21 @@ struct hs2n_done {
                                 or QUORUM unreachable */
   enum hs2n_reason reason;   /* of HS2N_DONE_REFUSED */
   uint64_t acked_weight;
-  const struct hs2n_peer *acked; /* who acknowledged; borrowed */
+  const struct hs2n_peer *acked; /* who acknowledged, or whose response was
+                                    accepted; borrowed */
   size_t acked_count;
 };
 
-/* What the application made of a received message. */
+/* What the application made of a received message.
+ *
+ *            a message        a request           a response
+ *   ACCEPT   acknowledged     will be answered    ends the request
+ *   IGNORE   acknowledged     refused             the next peer is asked
+ *   REJECT   refused, blamed  refused, blamed     likewise, and blamed
+ *   BUSY     comes again      refused             comes again
+ *   HOLD     kept             refused             the next peer is asked
+ *
+ * The asker of a refused request turns to the next peer at once. */
 enum hs2n_verdict {
   HS2N_ACCEPT = 1, /* taken: acknowledge */
   HS2N_IGNORE,     /* stale or known: acknowledge */
@@ -276,6 +300,12 @@ struct hs2n_msg_id {
   uint64_t seq;         /* per lane and `unordered`, from 1 */
   uint8_t lane;
   bool unordered; /* it may have come in a datagram, see HS2N_MSG_DATAGRAM_OK */
+};
+
+/* A received request, for hs2n_respond; id is also what hs2n_judge takes. */
+struct hs2n_req {
+  struct hs2n_peer from;
+  struct hs2n_msg_id id;
 };
 
 /**

@@ -330,13 +330,70 @@ HS2N_API HS2N_MUST_CHECK int hs2n_send(struct hs2n_node *node,
                                        struct hs2n_tag *out_tag);
 
 /**
- * Ends a tagged send early: what is still queued is dropped, and its on_done
- * says CANCELLED.
+ * Asks peers until one of them gives a response that on_response ACCEPTs.
+ *
+ * One is asked first, the next when it refuses, leaves, gives another answer
+ * or lets its time pass: limits.request_try_ms, or about four times what it
+ * took before.  Nobody is asked twice but for a peer that lost the question in
+ * a restart, and a late answer is as good as one in time.  Of the peers that
+ * are connected the one goes first from which the answer is expected soonest,
+ * by round-trip time and by how much it has to answer already; peers that let
+ * questions down lately go last, equal ones by the order in any_of.
+ *
+ * The request survives reconnects, like any message.  It holds a reference of
+ * its body until it ends.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node     not NULL.
+ * \param any_of   whom to ask.
+ * \param msg      of a type with HS2N_ROLE_REQUEST; of the flags only
+ *                 HS2N_MSG_VIEW_BOUND and HS2N_MSG_SECRET; deadline bounds all
+ * tries together and must be set. \param out_tag  not NULL: receives the tag
+ * for hs2n_cancel, on_response and on_done, whose outcome is ACKED, EXPIRED,
+ * CANCELLED, REFUSED or PEER_GONE. \return HS2N_OK, or what hs2n_send returns;
+ * HS2N_ERR_FULL when none of the peers can be asked now, or limits.requests_max
+ * or limits.requests_bytes_max is used up.
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_request(struct hs2n_node *node,
+                                          const struct hs2n_dst *any_of,
+                                          const struct hs2n_msg *msg,
+                                          struct hs2n_tag *out_tag);
+
+/**
+ * Answers a request, once.  The response is a message of the type that the
+ * request's type names: it takes the peer's budget and survives reconnects,
+ * but not a restart of the asker, who has forgotten the question.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node    not NULL.
+ * \param req     as given to on_request.
+ * \param status  the application's; 0 for success by convention.
+ * \param body    takes a reference; NULL: empty.
+ * \return HS2N_OK or
+ *         HS2N_ERR_STATE    not open: answered, refused, or forgotten because
+ *                           the asker restarted
+ *         HS2N_ERR_STALE    the request was VIEW_BOUND and its view has
+ *                           passed; it is not open any more
+ *         HS2N_ERR_TOO_BIG  body above size_max of the response's type
+ *         HS2N_ERR_FULL     no room now; on_peer(WRITABLE) follows, and the
+ *                           request stays open
+ *         HS2N_ERR_NO_PEER, HS2N_ERR_NO_MEMORY, HS2N_ERR_CRYPTO,
+ * HS2N_ERR_CLOSED
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_respond(struct hs2n_node *node,
+                                          struct hs2n_req req, uint32_t status,
+                                          struct hs2n_buf *body);
+
+/**
+ * Ends a tagged send or a request early: what is still queued is dropped, and
+ * its on_done says CANCELLED.  An answer that comes later is dropped.
  *
  * Thread: owner.  Callback-safe: yes.
  *
  * \param node  not NULL.
- * \param tag   of an open send.
+ * \param tag   of an open send or request.
  * \return HS2N_OK, or HS2N_ERR_STATE when it has already ended.
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_cancel(struct hs2n_node *node,
@@ -361,13 +418,14 @@ hs2n_enter_view(struct hs2n_node *node, uint64_t view,
                 const struct hs2n_peer *next_leaders, size_t n);
 
 /**
- * Gives the verdict of a message for which on_message said HS2N_LATER.
+ * Gives the verdict of a message, request or response for which its method
+ * said HS2N_LATER.
  *
  * Thread: owner.  Callback-safe: yes.
  *
  * \param node     not NULL.
- * \param from     as given to on_message.
- * \param id       as given to on_message.
+ * \param from     as given to the method.
+ * \param id       as given to the method.
  * \param verdict  any but HS2N_LATER, HS2N_BUSY and HS2N_HOLD.
  * \param cost_ns  CPU time that the judgement took, nanoseconds; 0: unknown.
  * \return HS2N_OK, HS2N_ERR_INVALID, HS2N_ERR_NO_PEER, or HS2N_ERR_STATE
@@ -426,7 +484,12 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(messages_datagram, "messages sent in datagrams")                          \
   X(messages_copied, "of these, written on a stream too: no ack in time")     \
   X(messages_signed, "messages signed, once per send")                        \
-  X(refused_signature, "messages of peers without a good signature")
+  X(refused_signature, "messages of peers without a good signature")          \
+  X(requests, "requests accepted")                                            \
+  X(requests_asked, "peers asked, over all requests")                         \
+  X(requests_late, "times a peer did not answer a request in its time")       \
+  X(requests_unserved, "requests of peers refused above rx_requests_max")     \
+  X(responses_dropped, "responses that nobody waited for any more")
 
 struct hs2n_stats {
   size_t struct_size;
@@ -477,6 +540,8 @@ struct hs2n_peer_info {
   hs2n_time delay_p50;
   hs2n_time delay_p90;
   hs2n_time delay_p99;
+  uint32_t requests_asked;      /* and not answered by the peer yet */
+  uint32_t requests_unanswered; /* of the peer, by this node's application */
 };
 
 /**

@@ -33,7 +33,7 @@ enum hs2n_record_kind {
    * incarnation, seed, reset key (bytes), local (address), unix time (two's
    * complement as a number), congestion, udp_payload_max, how many limits, each
    * limit in the order of HS2N_LIMITS_LIST, how many types, for each: id, lane,
-   * size_max */
+   * size_max, compression, flags, role, response */
   HS2N_RECORD_NODE = 1,
 
   /* Entries.  What happens inside one stands between it and its END. */
@@ -56,7 +56,8 @@ enum hs2n_record_kind {
 
   /* Upcalls.  Calls made inside one stand between it and its VERDICT or
    * RETURN. */
-  HS2N_RECORD_ON_MESSAGE, /* peer, incarnation, seq, lane, type, length */
+  HS2N_RECORD_ON_MESSAGE, /* or on_request, on_response, as the type says: peer,
+                             incarnation, seq, lane, type, length */
   HS2N_RECORD_ON_DONE,    /* tag, outcome */
   HS2N_RECORD_ON_PEER,    /* peer, state, reason */
   HS2N_RECORD_VERDICT,    /* verdict, the body's number if it was kept, else 0;
@@ -69,11 +70,15 @@ enum hs2n_record_kind {
                             gave (bytes) */
   HS2N_RECORD_NO_MEMORY, /* which allocation was refused, counted from 0, the
                             node itself; 0 */
+
+  /* Calls, as above. */
+  HS2N_RECORD_REQUEST, /* 1 if it has room for the tag, destination, message */
+  HS2N_RECORD_RESPOND, /* peer, incarnation, seq, lane, status, body */
 };
 
 /* destination: kind, count, for each: peer; epoch.
- * message: type, flags, view, deadline, quorum_weight, body: 0 none,
- * 1 and bytes, or 2 and the number of a kept or borrowed body. */
+ * message: type, flags, view, deadline, quorum_weight, key, body.
+ * body: 0 none, 1 and bytes, or 2 and the number of a kept or borrowed one. */
 
 #ifdef __cplusplus
 }

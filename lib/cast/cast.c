@@ -3,10 +3,15 @@
 #include <hs2net/error.h>
 #include <string.h>
 
+/* Longer ones do not fit a rank together with the questions that a peer has
+ * open. */
+#define RTT_MAX HS2N_S(3600)
+
 /* One receiver while the order is being made. */
 struct candidate {
   struct hs2ni_target target;
-  uint64_t rank; /* low first: leaders, then round-trip time */
+  uint64_t rank;  /* low first */
+  uint32_t place; /* in the destination */
 };
 
 struct hs2ni_cast {
@@ -93,11 +98,13 @@ int hs2ni_cast_leaders(struct hs2ni_cast *cast, const struct hs2n_peer *leaders,
 
 /* Leaders by their turn, then connected peers by round-trip time, then those
  * that are down: for them the message only waits. */
-static uint64_t rank(const struct hs2ni_cast *cast,
-                     const struct hs2ni_peer *peer) {
+static uint64_t send_rank(const struct hs2ni_cast *cast,
+                          const struct hs2ni_peer *peer,
+                          const struct hs2ni_chan *chan) {
   struct hs2ni_conn *conn = hs2ni_peer_conn(peer);
   struct hs2ni_conn_stats stats;
 
+  (void)chan;
   for (size_t i = 0; i < cast->leaders_n; i++) {
     if (cast->leaders[i].v == peer->handle.v) {
       return i;
@@ -108,6 +115,26 @@ static uint64_t rank(const struct hs2ni_cast *cast,
   }
   conn->ops->conn_stats(conn, &stats);
   return HS2NI_CAST_LEADERS_MAX + stats.rtt_smoothed;
+}
+
+/* Connected peers by when an answer can be there, if each open question takes
+ * a round trip; those that let one down lately behind them, then those that
+ * are down. */
+static uint64_t ask_rank(const struct hs2ni_cast *cast,
+                         const struct hs2ni_peer *peer,
+                         const struct hs2ni_chan *chan) {
+  const struct hs2ni_asked asked = hs2ni_chan_asked(chan);
+  struct hs2ni_conn *conn = hs2ni_peer_conn(peer);
+  struct hs2ni_conn_stats stats;
+  uint64_t rtt;
+
+  (void)cast;
+  if (conn == NULL) {
+    return UINT64_MAX;
+  }
+  conn->ops->conn_stats(conn, &stats);
+  rtt = stats.rtt_smoothed < RTT_MAX ? stats.rtt_smoothed : RTT_MAX;
+  return (asked.trusted ? 0 : UINT64_MAX / 2) + (rtt + 1) * (1 + asked.open_n);
 }
 
 struct hs2ni_chan *hs2ni_cast_channel(struct hs2ni_cast *cast,
@@ -122,20 +149,9 @@ struct hs2ni_chan *hs2ni_cast_channel(struct hs2ni_cast *cast,
   return chan;
 }
 
-static struct candidate candidate_of(struct hs2ni_cast *cast,
-                                     struct hs2ni_peer *peer, uint64_t weight) {
-  return (struct candidate){
-      .target = {.chan = hs2ni_cast_channel(cast, peer),
-                 .peer = peer->handle,
-                 .weight = weight},
-      .rank = rank(cast, peer),
-  };
-}
-
-/* By rank; equal ones by handle, so that a run can be repeated. */
+/* By rank; equal ones as they were named, so that a run can be repeated. */
 static bool before(const struct candidate *a, const struct candidate *b) {
-  return a->rank != b->rank ? a->rank < b->rank
-                            : a->target.peer.v < b->target.peer.v;
+  return a->rank != b->rank ? a->rank < b->rank : a->place < b->place;
 }
 
 /* Moves c[at] down until neither child belongs behind it. */
@@ -169,20 +185,47 @@ static void put_in_order(struct candidate *c, size_t n) {
   }
 }
 
-static int send_in_order(struct hs2ni_cast *cast, size_t n,
-                         const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
-  put_in_order(cast->candidates, n);
+/* What is done with the receivers of a destination. */
+struct purpose {
+  uint64_t (*rank)(const struct hs2ni_cast *, const struct hs2ni_peer *,
+                   const struct hs2ni_chan *);
+  int (*act)(struct hs2ni_msgs *, const struct hs2ni_target *, size_t,
+             const struct hs2n_msg *, struct hs2n_tag *);
+};
+
+static const struct purpose sending = {send_rank, hs2ni_msgs_send};
+static const struct purpose asking = {ask_rank, hs2ni_msgs_request};
+
+static struct candidate candidate_of(struct hs2ni_cast *cast,
+                                     const struct purpose *purpose,
+                                     struct hs2ni_peer *peer, uint64_t weight) {
+  struct hs2ni_chan *chan = hs2ni_cast_channel(cast, peer);
+
+  return (struct candidate){
+      .target = {.chan = chan, .peer = peer->handle, .weight = weight},
+      .rank = chan == NULL ? UINT64_MAX : purpose->rank(cast, peer, chan),
+  };
+}
+
+static int act_in_order(struct hs2ni_cast *cast, const struct purpose *purpose,
+                        size_t n, const struct hs2n_msg *msg,
+                        struct hs2n_tag *out_tag) {
   for (size_t i = 0; i < n; i++) {
-    cast->targets[i] = cast->candidates[i].target;
-    if (cast->targets[i].chan == NULL) {
+    cast->candidates[i].place = (uint32_t)i;
+    if (cast->candidates[i].target.chan == NULL) {
       return HS2N_ERR_NO_MEMORY;
     }
   }
-  return hs2ni_msgs_send(cast->msgs, cast->targets, n, msg, out_tag);
+  put_in_order(cast->candidates, n);
+  for (size_t i = 0; i < n; i++) {
+    cast->targets[i] = cast->candidates[i].target;
+  }
+  return purpose->act(cast->msgs, cast->targets, n, msg, out_tag);
 }
 
-static int send_epoch(struct hs2ni_cast *cast, uint64_t number,
-                      const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
+static int do_epoch(struct hs2ni_cast *cast, const struct purpose *purpose,
+                    uint64_t number, const struct hs2n_msg *msg,
+                    struct hs2n_tag *out_tag) {
   const struct hs2ni_epoch *epoch = hs2ni_peers_epoch(cast->peers, number);
 
   if (epoch == NULL || epoch->n == 0) {
@@ -191,9 +234,9 @@ static int send_epoch(struct hs2ni_cast *cast, uint64_t number,
   for (size_t i = 0; i < epoch->n; i++) {
     const struct hs2ni_member *m = &epoch->members[i];
 
-    cast->candidates[i] = candidate_of(cast, m->peer, m->weight);
+    cast->candidates[i] = candidate_of(cast, purpose, m->peer, m->weight);
   }
-  return send_in_order(cast, epoch->n, msg, out_tag);
+  return act_in_order(cast, purpose, epoch->n, msg, out_tag);
 }
 
 static bool listed(const struct hs2n_peer *peers, size_t n,
@@ -206,9 +249,9 @@ static bool listed(const struct hs2n_peer *peers, size_t n,
   return false;
 }
 
-static int send_some(struct hs2ni_cast *cast, const struct hs2n_peer *peers,
-                     size_t n, const struct hs2n_msg *msg,
-                     struct hs2n_tag *out_tag) {
+static int do_some(struct hs2ni_cast *cast, const struct purpose *purpose,
+                   const struct hs2n_peer *peers, size_t n,
+                   const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
   if (peers == NULL || n == 0 || n > cast->env->limits.peers_max) {
     return HS2N_ERR_INVALID;
   }
@@ -221,22 +264,34 @@ static int send_some(struct hs2ni_cast *cast, const struct hs2n_peer *peers,
     if (listed(peers, i, peers[i])) {
       return HS2N_ERR_INVALID;
     }
-    cast->candidates[i] = candidate_of(cast, peer, hs2ni_peer_weight(peer));
+    cast->candidates[i] =
+        candidate_of(cast, purpose, peer, hs2ni_peer_weight(peer));
   }
-  return send_in_order(cast, n, msg, out_tag);
+  return act_in_order(cast, purpose, n, msg, out_tag);
+}
+
+static int dispatch(struct hs2ni_cast *cast, const struct purpose *purpose,
+                    const struct hs2n_dst *dst, const struct hs2n_msg *msg,
+                    struct hs2n_tag *out_tag) {
+  switch (dst->kind) {
+  case HS2N_DST_PEER:
+    return do_some(cast, purpose, &dst->peer, 1, msg, out_tag);
+  case HS2N_DST_SOME:
+    return do_some(cast, purpose, dst->peers, dst->count, msg, out_tag);
+  case HS2N_DST_EPOCH:
+    return do_epoch(cast, purpose, dst->epoch, msg, out_tag);
+  }
+  return HS2N_ERR_INVALID;
 }
 
 int hs2ni_cast_send(struct hs2ni_cast *cast, const struct hs2n_dst *dst,
                     const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
-  switch (dst->kind) {
-  case HS2N_DST_PEER:
-    return send_some(cast, &dst->peer, 1, msg, out_tag);
-  case HS2N_DST_SOME:
-    return send_some(cast, dst->peers, dst->count, msg, out_tag);
-  case HS2N_DST_EPOCH:
-    return send_epoch(cast, dst->epoch, msg, out_tag);
-  }
-  return HS2N_ERR_INVALID;
+  return dispatch(cast, &sending, dst, msg, out_tag);
+}
+
+int hs2ni_cast_request(struct hs2ni_cast *cast, const struct hs2n_dst *any_of,
+                       const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
+  return dispatch(cast, &asking, any_of, msg, out_tag);
 }
 
 /* HS2N_TIME_NEVER: the peer is not connected, or nothing is known of it. */

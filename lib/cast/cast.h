@@ -4,7 +4,11 @@
  * Broadcast is direct: each receiver gets the message from its sender.
  * Receivers are served one after the other, next leaders first, then by
  * round-trip time, nearest first, because a quorum is reached sooner when
- * near peers hold the whole message early than when all get it at once. */
+ * near peers hold the whole message early than when all get it at once.
+ *
+ * Of several peers that could answer a request the one is asked first whose
+ * answer is expected soonest: by round-trip time, times the questions that it
+ * has open, so that many requests spread over the peers that are near. */
 #ifndef HS2NI_CAST_CAST_H
 #define HS2NI_CAST_CAST_H
 
@@ -40,6 +44,11 @@ HS2N_MUST_CHECK int hs2ni_cast_send(struct hs2ni_cast *cast,
                                     const struct hs2n_dst *dst,
                                     const struct hs2n_msg *msg,
                                     struct hs2n_tag *out_tag);
+/* See hs2n_request. */
+HS2N_MUST_CHECK int hs2ni_cast_request(struct hs2ni_cast *cast,
+                                       const struct hs2n_dst *any_of,
+                                       const struct hs2n_msg *msg,
+                                       struct hs2n_tag *out_tag);
 /* See hs2n_quorum_delay; permille is in range. */
 HS2N_MUST_CHECK int hs2ni_cast_delay(struct hs2ni_cast *cast, uint64_t epoch,
                                      uint64_t weight, uint32_t permille,

@@ -98,6 +98,7 @@ static void void_received(struct hs2ni_chan *chan) {
 
   hs2ni_deliver_forget(chan);
   hs2ni_future_void(chan);
+  hs2ni_rx_requests_void(chan);
   for (size_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_rx_lane_void(&chan->rx.lanes[i]);
   }
@@ -120,6 +121,7 @@ void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
   }
   msgs = chan->msgs;
   hs2ni_chan_detach(chan);
+  hs2ni_requests_leave(chan, outcome);
   end_all(chan, outcome);
   void_received(chan);
   for (size_t i = 0; i < HS2N_LANES; i++) {
@@ -139,6 +141,7 @@ void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
   assert(chan->conn == NULL);
   if (chan->incarnation != hello->incarnation) {
     void_received(chan);
+    hs2ni_requests_restarted(chan);
     chan->incarnation = hello->incarnation;
   }
   chan->peer_caps = hello->capabilities;
@@ -188,6 +191,11 @@ void hs2ni_chan_detach(struct hs2ni_chan *chan) {
     hs2ni_list_remove(&chan->msgs->given_up, &chan->give_up_node);
   }
   assert(rx->assembling_bytes == 0);
+}
+
+struct hs2ni_asked hs2ni_chan_asked(const struct hs2ni_chan *chan) {
+  return (struct hs2ni_asked){.open_n = chan->asking.open_n,
+                              .trusted = hs2ni_asking_trusted(chan)};
 }
 
 enum hs2n_reason hs2ni_chan_data(struct hs2ni_chan *chan, uint64_t stream,
@@ -356,6 +364,8 @@ void hs2ni_chan_stats(const struct hs2ni_chan *chan,
       .rejected_n = chan->rejected_n,
       .judge_cost_ns = chan->judge_cost_ns,
       .delay_n = chan->delay.n,
+      .requests_asked = chan->asking.open_n,
+      .requests_unanswered = (uint32_t)chan->rx.requests.count,
   };
   for (size_t i = 0; i < HS2N_LANES; i++) {
     out->queued_msgs[i] = (uint32_t)queued_msgs(&chan->tx[i]);

@@ -9,6 +9,7 @@
 #include "msg/acks.h"
 #include "msg/delay.h"
 #include "msg/msgs.h"
+#include "msg/requests.h"
 #include "msg/rx.h"
 #include "msg/sends.h"
 #include "msg/signature.h"
@@ -49,11 +50,13 @@ struct hs2ni_chan {
   uint64_t judge_cost_ns;
   struct hs2ni_tx_lane *datagram_of; /* whose datagram the link was given */
   struct hs2ni_loss loss;            /* of this connection */
+  struct hs2ni_asking asking;
 
   /* After FULL: what must get room before WRITABLE is said. */
   uint32_t full_lanes; /* bit per lane */
   bool full_bytes;
-  bool full_tags;
+  bool full_tags; /* or requests of the node */
+  bool full_asking;
   bool writable_due; /* in msgs.writable */
   bool given_up;     /* in msgs.given_up */
   enum hs2n_reason give_up_reason;
@@ -69,6 +72,8 @@ struct hs2ni_msg_type {
   enum hs2n_compression compression;
   bool secret;
   bool is_signed;
+  uint8_t role;     /* enum hs2n_type_role */
+  uint8_t response; /* of ROLE_REQUEST */
   uint32_t size_max;
 };
 
@@ -87,6 +92,7 @@ struct hs2ni_msgs {
   struct hs2ni_list chans;
   struct hs2ni_timers timers;
   struct hs2ni_sends sends;
+  struct hs2ni_requests requests;
   struct hs2ni_list fetch[HS2N_LANES]; /* rx_lanes that have a message */
   struct hs2ni_list writable;          /* chans */
   struct hs2ni_list given_up;          /* chans */
@@ -112,6 +118,13 @@ uint32_t hs2ni_msgs_codecs(const struct hs2n_type *types, size_t types_n);
 /* Blocks that a layer keeps for reuse: room for the steady traffic of every
  * peer. */
 size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits);
+/* What can be said of a message without its receivers: type, size, view and
+ * deadline.  Returns HS2N_OK, HS2N_ERR_INVALID, HS2N_ERR_TOO_BIG or
+ * HS2N_ERR_STALE. */
+HS2N_MUST_CHECK int hs2ni_msgs_check(const struct hs2ni_msgs *msgs,
+                                     const struct hs2n_msg *msg,
+                                     enum hs2n_type_role role);
+size_t hs2ni_msg_len(const struct hs2n_msg *msg);
 /* There may be something to send. */
 void hs2ni_chan_want(struct hs2ni_chan *chan);
 /* There is, of this rank. */

@@ -81,6 +81,46 @@ static struct hs2ni_rx_msg *take(struct hs2ni_rx_lane *lane) {
   return m;
 }
 
+/* Refuses a message for good.  It is judged, so that it does not come again on
+ * the next connection. */
+static void refuse(struct hs2ni_rx_msg *m, enum hs2n_reason code) {
+  struct hs2ni_rx_lane *lane = m->lane;
+
+  hs2ni_chan_env(lane->chan)->stats.messages_refused++;
+  if (m->role == HS2N_ROLE_RESPONSE) {
+    hs2ni_request_spoilt(lane->chan, m->number, code);
+  }
+  judged(m);
+  hs2ni_rx_nack(m, code);
+  hs2ni_rx_lane_update(lane);
+}
+
+static void drop(struct hs2ni_rx_msg *m) {
+  judged(m);
+  hs2ni_rx_msg_free(m);
+}
+
+/* Whether nobody waits for m any more, so that it is dealt with unseen. */
+static bool is_useless(struct hs2ni_rx_msg *m) {
+  struct hs2n_stats *stats = &hs2ni_chan_env(m->lane->chan)->stats;
+
+  if (hs2ni_rx_stale(m)) {
+    stats->messages_stale++;
+    if (m->role == HS2N_ROLE_REQUEST) {
+      refuse(m, HS2N_REASON_VIEW_ENDED); /* its asker goes on */
+    } else {
+      drop(m); /* taken, but of no use */
+    }
+    return true;
+  }
+  if (m->role == HS2N_ROLE_RESPONSE && !hs2ni_request_waits(m)) {
+    stats->responses_dropped++;
+    drop(m);
+    return true;
+  }
+  return false;
+}
+
 static struct hs2ni_rx_msg *next_message(struct hs2ni_msgs *msgs) {
   for (size_t i = 0; i < HS2N_LANES; i++) {
     while (msgs->fetch[i].head != NULL) {
@@ -88,12 +128,9 @@ static struct hs2ni_rx_msg *next_message(struct hs2ni_msgs *msgs) {
           msgs->fetch[i].head, struct hs2ni_rx_lane, fetch_node);
       struct hs2ni_rx_msg *m = take(lane);
 
-      if (!hs2ni_rx_stale(m)) {
+      if (!is_useless(m)) {
         return m;
       }
-      msgs->env->stats.messages_stale++;
-      judged(m); /* taken, but of no use */
-      hs2ni_rx_msg_free(m);
       hs2ni_rx_lane_update(lane);
     }
   }
@@ -138,15 +175,26 @@ static void put_back(struct hs2ni_rx_msg *m) {
   hs2ni_rx_lane_update(lane);
 }
 
-/* Ends a message that the application does not get.  It is judged, so that it
- * does not come again on the next connection. */
-static void refuse(struct hs2ni_rx_msg *m, enum hs2n_reason code) {
-  struct hs2ni_rx_lane *lane = m->lane;
+/* Whether m is a request that can't be taken up now, so that its asker has to
+ * turn to another peer. */
+static bool is_unserved(struct hs2ni_rx_msg *m) {
+  if (m->role != HS2N_ROLE_REQUEST || hs2ni_rx_request_note(m)) {
+    return false;
+  }
+  refuse(m, HS2N_REASON_NOT_SERVED);
+  return true;
+}
 
-  hs2ni_chan_env(lane->chan)->stats.messages_refused++;
-  judged(m);
-  hs2ni_rx_nack(m, code);
-  hs2ni_rx_lane_update(lane);
+static enum hs2ni_event_kind kind_of(const struct hs2ni_rx_msg *m) {
+  switch ((enum hs2n_type_role)m->role) {
+  case HS2N_ROLE_MESSAGE:
+    break;
+  case HS2N_ROLE_REQUEST:
+    return HS2NI_EVENT_REQUEST;
+  case HS2N_ROLE_RESPONSE:
+    return HS2NI_EVENT_RESPONSE;
+  }
+  return HS2NI_EVENT_MESSAGE;
 }
 
 /* What the application gets of m. */
@@ -168,8 +216,9 @@ static void deliver(struct hs2ni_msgs *msgs, struct hs2ni_rx_msg *m,
   msgs->env->stats.messages_received++;
   msgs->env->stats.message_bytes_received += m->body_len;
   *out = (struct hs2ni_event){
-      .kind = HS2NI_EVENT_MESSAGE,
+      .kind = kind_of(m),
       .peer = m->lane->chan->peer,
+      .status = m->status,
       .id = {.incarnation = m->lane->chan->incarnation,
              .seq = m->seq,
              .lane = m->lane->lane,
@@ -179,6 +228,9 @@ static void deliver(struct hs2ni_msgs *msgs, struct hs2ni_rx_msg *m,
   if (m->signature != NULL) {
     memcpy(msgs->lent_signature, m->signature, HS2N_SIGNATURE_LEN);
     out->msg.signature.data = msgs->lent_signature;
+  }
+  if (m->role == HS2N_ROLE_RESPONSE) {
+    out->tag = hs2ni_request_answer(m);
   }
 }
 
@@ -213,7 +265,7 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
   while ((m = next_message(msgs)) != NULL) {
     switch (hs2ni_rx_inflate(m)) {
     case HS2NI_OPENED:
-      if (verified(m)) {
+      if (verified(m) && !is_unserved(m)) {
         deliver(msgs, m, out);
         return true;
       }
@@ -242,31 +294,62 @@ void hs2ni_deliver_forget(struct hs2ni_chan *chan) {
   }
 }
 
-/* Applies a final verdict to m, which is in no list. */
-static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
-  struct hs2ni_rx_lane *lane = m->lane;
+static void wait_for_judge(struct hs2ni_rx_msg *m) {
+  hs2ni_buf_unref(m->body);
+  m->body = NULL;
+  hs2ni_list_push_back(&m->lane->later, &m->node);
+}
 
-  lane->chan->judged_n += verdict <= HS2N_REJECT;
+/* What the verdict of a request means for its message. */
+static enum hs2n_verdict of_request(const struct hs2ni_rx_msg *m,
+                                    enum hs2n_verdict verdict) {
+  if (verdict == HS2N_LATER || !hs2ni_rx_request_open(m)) {
+    return verdict == HS2N_LATER ? verdict : HS2N_ACCEPT;
+  }
+  if (verdict != HS2N_ACCEPT) {
+    hs2ni_rx_request_close(m);
+  }
+  return verdict;
+}
+
+static void apply_to_request(struct hs2ni_rx_msg *m,
+                             enum hs2n_verdict verdict) {
+  switch (of_request(m, verdict)) {
+  case HS2N_ACCEPT:
+    drop(m);
+    break;
+  case HS2N_IGNORE:
+  case HS2N_BUSY:
+  case HS2N_HOLD:
+    refuse(m, HS2N_REASON_NOT_SERVED);
+    break;
+  case HS2N_REJECT:
+    refuse(m, HS2N_REASON_REJECTED);
+    break;
+  case HS2N_LATER:
+    wait_for_judge(m);
+    break;
+  }
+}
+
+/* Applies a verdict to a message or response. */
+static void apply_to_message(struct hs2ni_rx_msg *m,
+                             enum hs2n_verdict verdict) {
   switch (verdict) {
   case HS2N_ACCEPT:
   case HS2N_IGNORE:
-    judged(m);
-    hs2ni_rx_msg_free(m);
+    drop(m);
     break;
   case HS2N_REJECT:
-    hs2ni_chan_env(lane->chan)->stats.messages_refused++;
-    lane->chan->rejected_n++;
     if (m->acked) {
+      hs2ni_chan_env(m->lane->chan)->stats.messages_refused++;
       hs2ni_rx_msg_free(m);
     } else {
-      judged(m);
-      hs2ni_rx_nack(m, HS2N_REASON_REJECTED);
+      refuse(m, HS2N_REASON_REJECTED);
     }
     break;
   case HS2N_LATER:
-    hs2ni_buf_unref(m->body);
-    m->body = NULL;
-    hs2ni_list_push_back(&lane->later, &m->node);
+    wait_for_judge(m);
     break;
   case HS2N_BUSY:
     if (m->acked) {
@@ -276,11 +359,33 @@ static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
     }
     break;
   case HS2N_HOLD:
-    judged(m);
-    hs2ni_future_hold(m);
+    if (m->role == HS2N_ROLE_RESPONSE) {
+      drop(m); /* its request does not wait for a view */
+    } else {
+      judged(m);
+      hs2ni_future_hold(m);
+    }
     break;
   }
+}
+
+/* Applies a verdict to m, which is in no list. */
+static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
+  struct hs2ni_rx_lane *lane = m->lane;
+  const bool is_response = m->role == HS2N_ROLE_RESPONSE;
+  const uint64_t number = m->number;
+
+  lane->chan->judged_n += verdict <= HS2N_REJECT;
+  lane->chan->rejected_n += verdict == HS2N_REJECT;
+  if (m->role == HS2N_ROLE_REQUEST) {
+    apply_to_request(m, verdict);
+  } else {
+    apply_to_message(m, verdict);
+  }
   hs2ni_rx_lane_update(lane);
+  if (is_response) {
+    hs2ni_request_verdict(lane->chan, number, verdict);
+  }
 }
 
 /* Verdicts that need the body, which is gone once a message waits. */

@@ -94,18 +94,33 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
          blocks(rx_msgs, sizeof(struct hs2ni_rx_msg)) +
          (is_signed ? blocks(rx_msgs, HS2N_SIGNATURE_LEN) : 0) +
          blocks(HS2NI_HEADS_MAX, sizeof(struct hs2ni_rx_head)) +
+         blocks(limits->rx_requests_max, sizeof(struct hs2ni_rx_request)) +
          bodies(limits, types, types_n);
+}
+
+/* Bodies of open requests, which stay until their end. */
+static uint64_t asked(const struct hs2n_limits *limits,
+                      const struct hs2n_type *types, size_t types_n) {
+  uint64_t body_max = 0;
+
+  for (size_t i = 0; i < types_n; i++) {
+    if (types[i].role == HS2N_ROLE_REQUEST) {
+      body_max = max64(body_max, types[i].size_max);
+    }
+  }
+  return min64(limits->requests_max * body_max, limits->requests_bytes_max);
 }
 
 uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n) {
-  const uint64_t timers =
-      limits->tags_max + (uint64_t)limits->peers_max * HS2NI_CHAN_TIMERS;
+  const uint64_t timers = limits->tags_max + (uint64_t)limits->requests_max +
+                          (uint64_t)limits->peers_max * HS2NI_CHAN_TIMERS;
 
   return sizeof(struct hs2ni_msgs) + sizeof(struct hs2ni_store) +
          timers * sizeof(struct hs2ni_timer *) +
          limits->tags_max * (sizeof(struct hs2ni_send *) + sizeof(uint32_t)) +
          blocks(limits->tags_max, hs2ni_send_size(limits->peers_max)) +
-         hs2ni_msgs_keep_bytes(limits) +
+         blocks(limits->requests_max, hs2ni_request_size(limits->peers_max)) +
+         asked(limits, types, types_n) + hs2ni_msgs_keep_bytes(limits) +
          hs2ni_pack_footprint(hs2ni_msgs_codecs(types, types_n));
 }

@@ -76,6 +76,18 @@ static_assert((int)HS2NI_CODEC_LZ4 == (int)HS2N_COMPRESSION_LZ4 &&
                   (int)HS2NI_CODEC_ZSTD == (int)HS2N_COMPRESSION_ZSTD,
               "codecs have one number on the wire and in the interface");
 
+static uint32_t flags_of(const struct hs2ni_tx_msg *m) {
+  uint32_t flags = (m->view_bound ? HS2NI_FLAG_VIEW_BOUND : 0u) |
+                   (m->loose.is ? HS2NI_FLAG_UNORDERED : 0u);
+
+  if (m->role == HS2N_ROLE_REQUEST) {
+    flags |= HS2NI_FLAG_REQUEST;
+  } else if (m->role == HS2N_ROLE_RESPONSE) {
+    flags |= HS2NI_FLAG_RESPONSE;
+  }
+  return flags;
+}
+
 /* What f carries, and the bytes in front of it. */
 static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
                    bool large) {
@@ -83,10 +95,11 @@ static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
       .kind = large ? HS2NI_RECORD_LARGE : HS2NI_RECORD_MSG,
       .seq = m->seq,
       .type = m->type,
-      .flags = (m->view_bound ? HS2NI_FLAG_VIEW_BOUND : 0u) |
-               (m->loose.is ? HS2NI_FLAG_UNORDERED : 0u),
+      .flags = flags_of(m),
       .view = m->view,
       .body_len = wire_len(m),
+      .request = m->number,
+      .status = m->status,
   };
   uint8_t bytes[HS2NI_RECORD_MAX];
   bool packed;

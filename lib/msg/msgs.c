@@ -67,6 +67,8 @@ static void declare(struct hs2ni_msgs *msgs, const struct hs2n_type *types,
         .compression = type->compression,
         .secret = (type->flags & HS2N_TYPE_SECRET) != 0,
         .is_signed = (type->flags & HS2N_TYPE_SIGNED) != 0,
+        .role = (uint8_t)type->role,
+        .response = type->response,
         .size_max = type->size_max,
     };
     if (type->size_max > msgs->body_max[type->lane]) {
@@ -86,7 +88,7 @@ static int init(struct hs2ni_msgs *msgs) {
   msgs->store->refs = 1;
   hs2ni_pool_init(&msgs->store->pool, env, hs2ni_msgs_keep_bytes(&env->limits));
   err = hs2ni_timers_init(&msgs->timers, env,
-                          env->limits.tags_max +
+                          env->limits.tags_max + env->limits.requests_max +
                               env->limits.peers_max * HS2NI_CHAN_TIMERS);
   if (err == HS2N_OK && msgs->codecs != 0) {
     err = hs2ni_pack_new(&msgs->pack, env, msgs->codecs);
@@ -120,6 +122,7 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs) {
   }
   assert(msgs->chans.count == 0);
   assert(msgs->fetched == NULL);
+  assert(msgs->requests.open.count == 0);
   hs2ni_deliver_return(msgs);
   hs2ni_pack_free(msgs->pack);
   if (msgs->store != NULL) {
@@ -165,11 +168,17 @@ static int check_flags(const struct hs2ni_target *targets, size_t n,
   return HS2N_OK;
 }
 
-static int check(const struct hs2ni_msgs *msgs, const struct hs2n_msg *msg) {
-  const size_t len = msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
+size_t hs2ni_msg_len(const struct hs2n_msg *msg) {
+  return msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
+}
+
+int hs2ni_msgs_check(const struct hs2ni_msgs *msgs, const struct hs2n_msg *msg,
+                     enum hs2n_type_role role) {
+  const size_t len = hs2ni_msg_len(msg);
   const struct hs2ni_msg_type *type;
 
-  if (msg->type >= HS2N_TYPES_MAX || !msgs->types[msg->type].declared) {
+  if (msg->type >= HS2N_TYPES_MAX || !msgs->types[msg->type].declared ||
+      msgs->types[msg->type].role != role) {
     return HS2N_ERR_INVALID;
   }
   type = &msgs->types[msg->type];
@@ -246,7 +255,7 @@ int hs2ni_msgs_send(struct hs2ni_msgs *msgs, const struct hs2ni_target *targets,
   struct hs2ni_form *form;
   int err = check_flags(targets, n, msg, out_tag != NULL);
 
-  err = err != HS2N_OK ? err : check(msgs, msg);
+  err = err != HS2N_OK ? err : hs2ni_msgs_check(msgs, msg, HS2N_ROLE_MESSAGE);
   if (err != HS2N_OK) {
     return err;
   }
@@ -317,6 +326,7 @@ int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs, uint64_t view) {
     return HS2N_ERR_STALE;
   }
   msgs->view = view;
+  hs2ni_requests_enter_view(msgs, view);
   for (struct hs2ni_list_node *n = msgs->chans.head; n != NULL; n = n->next) {
     struct hs2ni_chan *chan = HS2NI_CONTAINER(n, struct hs2ni_chan, node);
 
@@ -362,6 +372,10 @@ static bool clear_full(struct hs2ni_chan *chan) {
   }
   if (chan->full_tags && chan->msgs->sends.free_n > 0) {
     chan->full_tags = false;
+    cleared = true;
+  }
+  if (chan->full_asking && hs2ni_asking_room(chan)) {
+    chan->full_asking = false;
     cleared = true;
   }
   return cleared;

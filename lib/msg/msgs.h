@@ -30,7 +30,8 @@
 #include <hs2net/msg.h>
 
 /* What this layer can always read (HS2NI_CAP_*). */
-#define HS2NI_MSGS_CAPABILITIES (HS2NI_CAP_DATAGRAM | HS2NI_CAP_SIGNED)
+#define HS2NI_MSGS_CAPABILITIES \
+  (HS2NI_CAP_DATAGRAM | HS2NI_CAP_REQUEST | HS2NI_CAP_SIGNED)
 
 struct hs2ni_msgs;
 struct hs2ni_chan;
@@ -110,7 +111,9 @@ struct hs2ni_chan_stats {
   uint64_t judged_n; /* messages that got a final verdict */
   uint64_t rejected_n;
   uint64_t judge_cost_ns;
-  uint32_t delay_n; /* samples behind hs2ni_chan_delay */
+  uint32_t delay_n;             /* samples behind hs2ni_chan_delay */
+  uint32_t requests_asked;      /* and not answered by the peer yet */
+  uint32_t requests_unanswered; /* of the peer */
 };
 void hs2ni_chan_stats(const struct hs2ni_chan *chan,
                       struct hs2ni_chan_stats *out);
@@ -136,6 +139,24 @@ HS2N_MUST_CHECK int hs2ni_msgs_send(struct hs2ni_msgs *msgs,
                                     const struct hs2ni_target *targets,
                                     size_t n, const struct hs2n_msg *msg,
                                     struct hs2n_tag *out_tag);
+/* Asks the targets one after the other, in that order unless something speaks
+ * against it.  Returns what hs2n_request does. */
+HS2N_MUST_CHECK int hs2ni_msgs_request(struct hs2ni_msgs *msgs,
+                                       const struct hs2ni_target *targets,
+                                       size_t n, const struct hs2n_msg *msg,
+                                       struct hs2n_tag *out_tag);
+/* Answers a request that came as EVENT_REQUEST.  Returns what hs2n_respond
+ * does. */
+HS2N_MUST_CHECK int hs2ni_msgs_respond(struct hs2ni_chan *chan,
+                                       struct hs2n_msg_id id, uint32_t status,
+                                       struct hs2n_buf *body);
+/* What speaks against asking the peer, besides how far away it is: questions
+ * that it has not answered, and whether it has let one down lately. */
+struct hs2ni_asked {
+  uint32_t open_n;
+  bool trusted;
+};
+struct hs2ni_asked hs2ni_chan_asked(const struct hs2ni_chan *chan);
 HS2N_MUST_CHECK int hs2ni_msgs_cancel(struct hs2ni_msgs *msgs,
                                       struct hs2n_tag tag);
 HS2N_MUST_CHECK int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs,
@@ -147,17 +168,20 @@ enum hs2ni_event_kind {
   HS2NI_EVENT_MESSAGE,
   HS2NI_EVENT_DONE,
   HS2NI_EVENT_WRITABLE,
-  HS2NI_EVENT_BREACH, /* the peer's connection, if it has one, is to be closed
-                         with reason */
+  HS2NI_EVENT_BREACH,   /* the peer's connection, if it has one, is to be closed
+                           with reason */
+  HS2NI_EVENT_REQUEST,  /* like MESSAGE */
+  HS2NI_EVENT_RESPONSE, /* likewise */
 };
 
 struct hs2ni_event {
   enum hs2ni_event_kind kind;
-  struct hs2n_peer peer;   /* MESSAGE, WRITABLE, BREACH */
+  struct hs2n_peer peer;   /* all but DONE */
   struct hs2n_msg_id id;   /* MESSAGE */
   struct hs2n_msg msg;     /* MESSAGE; body is valid until the verdict, or, when
                               the channel is freed before, the next fetch */
-  struct hs2n_tag tag;     /* DONE */
+  struct hs2n_tag tag;     /* DONE, RESPONSE */
+  uint32_t status;         /* RESPONSE */
   struct hs2n_done done;   /* DONE; acked is valid until the next call */
   enum hs2n_reason reason; /* BREACH */
 };

@@ -61,11 +61,14 @@ struct hs2ni_rx_msg {
   uint8_t *signature;         /* NULL: its type is not signed */
   uint64_t seq;
   uint64_t view;
-  uint64_t end;  /* a refusal's place in our acks stream */
-  uint32_t code; /* a refusal's reason */
+  uint64_t number; /* of the request that this is, or answers */
+  uint64_t end;    /* a refusal's place in our acks stream */
+  uint32_t code;   /* a refusal's reason */
   uint32_t body_len;
   uint32_t raw_len; /* of a compressed body, inflated */
+  uint32_t status;  /* of a response */
   uint8_t type;
+  uint8_t role;  /* enum hs2n_type_role */
   uint8_t codec; /* enum hs2n_compression; NONE once it is inflated */
   bool view_bound;
   bool loose; /* it has no order, and a number of its own kind */
@@ -166,6 +169,7 @@ struct hs2ni_rx {
   uint64_t future_bytes;           /* of these, and of those given again */
   struct hs2ni_list nacks_pending; /* to be written */
   struct hs2ni_list nacks_sent;    /* not yet held by the peer's transport */
+  struct hs2ni_list requests;      /* that wait for their response */
 
   /* of this connection */
   struct hs2ni_list heads;

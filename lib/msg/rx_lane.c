@@ -23,6 +23,14 @@ static struct hs2ni_rx_msg *msg_of(struct hs2ni_list_node *n) {
   return HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
 }
 
+static enum hs2n_type_role role_of(const struct hs2ni_record *r) {
+  if ((r->flags & HS2NI_FLAG_REQUEST) != 0) {
+    return HS2N_ROLE_REQUEST;
+  }
+  return (r->flags & HS2NI_FLAG_RESPONSE) != 0 ? HS2N_ROLE_RESPONSE
+                                               : HS2N_ROLE_MESSAGE;
+}
+
 struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
                                       const struct hs2ni_record *r) {
   struct hs2ni_rx_msg *m =
@@ -33,10 +41,13 @@ struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
         .lane = lane,
         .seq = r->seq,
         .view = r->view,
+        .number = r->request,
         .body_len = r->body_len,
         .raw_len = r->raw_len,
         .codec = (uint8_t)r->codec,
+        .status = r->status,
         .type = r->type,
+        .role = (uint8_t)role_of(r),
         .view_bound = (r->flags & HS2NI_FLAG_VIEW_BOUND) != 0,
         .loose = (r->flags & HS2NI_FLAG_UNORDERED) != 0,
     };
@@ -80,6 +91,9 @@ enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
   hs2ni_chan_env(lane->chan)->stats.refused_signature +=
       code == HS2N_REASON_BAD_SIGNATURE;
   hs2ni_rx_nack(m, code);
+  if (role_of(r) == HS2N_ROLE_RESPONSE && code != HS2N_REASON_APP_BUSY) {
+    hs2ni_request_spoilt(lane->chan, r->request, code);
+  }
   return HS2NI_SKIP;
 }
 
@@ -87,7 +101,9 @@ enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
                                       const struct hs2ni_record *r) {
   const struct hs2ni_msg_type *type = &lane->chan->msgs->types[r->type];
 
-  if (!type->declared || type->lane != lane->lane) {
+  if (!type->declared || type->lane != lane->lane || type->role != role_of(r) ||
+      (type->role == HS2N_ROLE_RESPONSE &&
+       !hs2ni_request_is_answer(lane->chan, r->request, r->type))) {
     return HS2N_REASON_UNKNOWN_TYPE;
   }
   if (type->is_signed && (r->flags & HS2NI_FLAG_SIGNED) == 0) {
@@ -252,11 +268,29 @@ static uint32_t flags_known(const struct hs2ni_msgs *msgs) {
   return flags;
 }
 
+/* Requests and responses keep the order of their lane, and a response answers
+ * something that was asked. */
+static bool role_is_good(const struct hs2ni_msgs *msgs,
+                         const struct hs2ni_record *r) {
+  switch (role_of(r)) {
+  case HS2N_ROLE_MESSAGE:
+    return true;
+  case HS2N_ROLE_REQUEST:
+    break;
+  case HS2N_ROLE_RESPONSE:
+    if (!hs2ni_request_known(msgs, r->request)) {
+      return false;
+    }
+    break;
+  }
+  return (r->flags & HS2NI_FLAG_UNORDERED) == 0;
+}
+
 bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
                        const struct hs2ni_record *r) {
   return (r->kind == HS2NI_RECORD_MSG || r->kind == HS2NI_RECORD_LARGE) &&
          (r->flags & ~flags_known(msgs)) == 0 &&
-         hs2ni_rx_packed_well(msgs, r) &&
+         hs2ni_rx_packed_well(msgs, r) && role_is_good(msgs, r) &&
          (r->kind == HS2NI_RECORD_LARGE ||
           r->body_len <= HS2NI_INLINE_BODY_MAX);
 }

@@ -103,8 +103,8 @@ void hs2ni_send_open(struct hs2ni_send *send, hs2n_time deadline) {
   }
 }
 
-static void complete(struct hs2ni_send *send, enum hs2n_outcome outcome,
-                     enum hs2n_reason reason) {
+void hs2ni_send_complete(struct hs2ni_send *send, enum hs2n_outcome outcome,
+                         enum hs2n_reason reason) {
   assert(send->outcome == 0);
   send->outcome = outcome;
   send->reason = reason;
@@ -157,10 +157,10 @@ void hs2ni_send_acked(struct hs2ni_send *send, uint32_t target) {
       if (send->quorum_only) {
         drop_rest(send, HS2N_REASON_WITHDRAWN);
       }
-      complete(send, HS2N_DONE_QUORUM, HS2N_REASON_NONE);
+      hs2ni_send_complete(send, HS2N_DONE_QUORUM, HS2N_REASON_NONE);
     }
   } else if (send->open_n == 0) {
-    complete(send, HS2N_DONE_ACKED, HS2N_REASON_NONE);
+    hs2ni_send_complete(send, HS2N_DONE_ACKED, HS2N_REASON_NONE);
   }
 }
 
@@ -171,45 +171,61 @@ void hs2ni_send_failed(struct hs2ni_send *send, uint32_t target,
       send->quorum_weight - send->acked_weight <= send->open_weight) {
     return; /* the others can still make it */
   }
-  complete(send, outcome,
-           outcome == HS2N_DONE_REFUSED ? reason : HS2N_REASON_NONE);
+  hs2ni_send_complete(send, outcome,
+                      outcome == HS2N_DONE_REFUSED ? reason : HS2N_REASON_NONE);
 }
 
 void hs2ni_send_end(struct hs2ni_send *send, enum hs2n_outcome outcome,
                     enum hs2n_reason code) {
+  if (send->request != NULL) {
+    hs2ni_request_end(send->request, outcome);
+    return;
+  }
   drop_rest(send, code);
-  complete(send, outcome, HS2N_REASON_NONE);
+  hs2ni_send_complete(send, outcome, HS2N_REASON_NONE);
+}
+
+struct hs2ni_send *hs2ni_send_find(const struct hs2ni_msgs *msgs,
+                                   uint64_t tag) {
+  struct hs2ni_send *send;
+
+  if (tag == 0) {
+    return NULL;
+  }
+  send = msgs->sends.slots[(tag - 1) % msgs->env->limits.tags_max];
+  return send != NULL && send->tag.v == tag ? send : NULL;
 }
 
 int hs2ni_msgs_cancel(struct hs2ni_msgs *msgs, struct hs2n_tag tag) {
-  const uint32_t n = msgs->env->limits.tags_max;
-  struct hs2ni_send *send;
+  struct hs2ni_send *send = hs2ni_send_find(msgs, tag.v);
 
-  if (tag.v == 0) {
-    return HS2N_ERR_STATE;
-  }
-  send = msgs->sends.slots[(tag.v - 1) % n];
-  if (send == NULL || send->tag.v != tag.v || send->outcome != 0) {
+  if (send == NULL || send->outcome != 0) {
     return HS2N_ERR_STATE;
   }
   hs2ni_send_end(send, HS2N_DONE_CANCELLED, HS2N_REASON_WITHDRAWN);
   return HS2N_OK;
 }
 
+void hs2ni_send_close(struct hs2ni_send *send) {
+  struct hs2ni_sends *s = &send->msgs->sends;
+  const uint32_t slot =
+      (uint32_t)((send->tag.v - 1) % send->msgs->env->limits.tags_max);
+
+  s->slots[slot] = NULL;
+  s->free_slots[s->free_n++] = slot;
+  send_free(send);
+}
+
 /* Frees the send that the last fetch told of, and its slot. */
 static void forget_told(struct hs2ni_msgs *msgs) {
   struct hs2ni_sends *s = &msgs->sends;
   struct hs2ni_send *send = s->told;
-  uint32_t slot;
 
   if (send == NULL) {
     return;
   }
   s->told = NULL;
-  slot = (uint32_t)((send->tag.v - 1) % msgs->env->limits.tags_max);
-  s->slots[slot] = NULL;
-  s->free_slots[s->free_n++] = slot;
-  send_free(send);
+  hs2ni_send_close(send);
   if (msgs->tags_waited) {
     msgs->tags_waited = false;
     for (struct hs2ni_list_node *n = msgs->chans.head; n != NULL; n = n->next) {

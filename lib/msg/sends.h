@@ -7,6 +7,7 @@
 #include "link/link.h"
 #include "msg/msgs.h"
 
+struct hs2ni_request;
 struct hs2ni_tx_msg;
 
 struct hs2ni_send_target {
@@ -29,8 +30,10 @@ struct hs2ni_send {
   bool quorum_only;          /* ends for all with its quorum */
   enum hs2n_outcome outcome; /* 0: open */
   enum hs2n_reason reason;
-  uint32_t acked_n;        /* once completed */
-  struct hs2n_peer *acked; /* targets_n, behind the targets */
+  struct hs2ni_request *request; /* open, of which this is the completion; its
+                                    one target is who answers */
+  uint32_t acked_n;              /* once completed */
+  struct hs2n_peer *acked;       /* targets_n, behind the targets */
   struct hs2ni_send_target targets[];
 };
 
@@ -57,6 +60,13 @@ struct hs2ni_send *hs2ni_send_new(struct hs2ni_msgs *msgs,
 void hs2ni_send_discard(struct hs2ni_send *send);
 /* Gives it a tag; a slot must be free. */
 void hs2ni_send_open(struct hs2ni_send *send, hs2n_time deadline);
+/* Undoes that: the tag is forgotten, the send freed. */
+void hs2ni_send_close(struct hs2ni_send *send);
+/* The send of a tag that has not been told of yet, or NULL. */
+struct hs2ni_send *hs2ni_send_find(const struct hs2ni_msgs *msgs, uint64_t tag);
+/* Puts it among those to be told of. */
+void hs2ni_send_complete(struct hs2ni_send *send, enum hs2n_outcome outcome,
+                         enum hs2n_reason reason);
 void hs2ni_send_acked(struct hs2ni_send *send, uint32_t target);
 void hs2ni_send_failed(struct hs2ni_send *send, uint32_t target,
                        enum hs2n_outcome outcome, enum hs2n_reason reason);

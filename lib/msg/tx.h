@@ -23,6 +23,7 @@
 
 struct hs2ni_chan;
 struct hs2ni_msgs;
+struct hs2ni_request;
 struct hs2ni_send;
 
 /* Unfinished body streams of one lane, in each direction, and the sum of
@@ -50,8 +51,9 @@ struct hs2ni_tx_msg {
   struct hs2ni_list_node node;     /* in tx_lane.msgs, or a list of its loose */
   struct hs2ni_list_node key_node; /* in tx_lane.keyed, if supersede */
   struct hs2ni_tx_lane *lane;
-  struct hs2ni_send *send; /* NULL: nobody waits for its end */
-  uint32_t target;         /* its index in send */
+  struct hs2ni_send *send;       /* NULL: nobody waits for its end */
+  struct hs2ni_request *request; /* whose question it is, or NULL */
+  uint32_t target;               /* its index in send or request */
   uint32_t body_len;
   struct hs2n_buf *body;   /* NULL: empty */
   struct hs2ni_form *form; /* NULL: plain */
@@ -60,10 +62,13 @@ struct hs2ni_tx_msg {
   uint64_t view;
   uint64_t key;
   hs2n_time deadline; /* 0: none */
+  uint64_t number;    /* of the request that this is, or answers */
+  uint32_t status;    /* of a response */
   struct hs2ni_frame *frame;
   uint32_t timed_us; /* when it was queued or began to leave, wrapped */
   uint8_t type;
-  bool timed; /* the acknowledgement tells the peer's delay */
+  uint8_t role; /* enum hs2n_type_role */
+  bool timed;   /* the acknowledgement tells the peer's delay */
   bool view_bound;
   bool supersede;
   bool datagram_ok;
@@ -165,6 +170,9 @@ struct hs2n_buf *hs2ni_form_body(const struct hs2ni_tx_msg *m,
  * what it supersedes; drops what has expired before it says no. */
 bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
                    const struct hs2n_msg *msg);
+/* The same as things are, and without a promise of WRITABLE. */
+bool hs2ni_tx_has_room(const struct hs2ni_chan *chan, uint8_t lane,
+                       const struct hs2n_msg *msg);
 /* A message that is in no lane yet.  NULL: out of memory. */
 struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
                                   const struct hs2n_msg *msg, uint8_t lane,

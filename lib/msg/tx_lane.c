@@ -63,7 +63,9 @@ static enum hs2n_reason peer_refuses(const struct hs2ni_tx_msg *m) {
   const struct hs2ni_hello_type *type = &chan->peer_types[m->type];
 
   if ((chan->peer_types_known >> m->type & 1) == 0 ||
-      type->lane != m->lane->lane) {
+      type->lane != m->lane->lane ||
+      (m->role != HS2N_ROLE_MESSAGE &&
+       (chan->peer_caps & HS2NI_CAP_REQUEST) == 0)) {
     return HS2N_REASON_UNKNOWN_TYPE;
   }
   if (m->form != NULL && m->form->is_signed &&

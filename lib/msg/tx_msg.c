@@ -22,8 +22,8 @@ static struct hs2ni_tx_msg *same_key(const struct hs2ni_tx_lane *lane,
   return NULL;
 }
 
-static bool has_room(const struct hs2ni_chan *chan, uint8_t lane,
-                     const struct hs2n_msg *msg) {
+bool hs2ni_tx_has_room(const struct hs2ni_chan *chan, uint8_t lane,
+                       const struct hs2n_msg *msg) {
   const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
   const size_t len = msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
   const struct hs2ni_tx_msg *old = NULL;
@@ -61,7 +61,7 @@ bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
                    const struct hs2n_msg *msg) {
   const struct hs2n_limits *limits = &hs2ni_chan_env(chan)->limits;
 
-  if (has_room(chan, lane, msg)) {
+  if (hs2ni_tx_has_room(chan, lane, msg)) {
     return true;
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
@@ -71,7 +71,7 @@ bool hs2ni_tx_room(struct hs2ni_chan *chan, uint8_t lane,
       sweep(&chan->tx[i].loose.out);
     }
   }
-  if (has_room(chan, lane, msg)) {
+  if (hs2ni_tx_has_room(chan, lane, msg)) {
     return true;
   }
   if (chan->tx[lane].charged_msgs >= limits->tx_queue_msgs_max) {
@@ -212,6 +212,7 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
 
 void hs2ni_tx_acked(struct hs2ni_tx_msg *m) {
   struct hs2ni_send *send = m->send;
+  struct hs2ni_request *request = m->request;
   const uint32_t target = m->target;
 
   hs2ni_chan_env(m->lane->chan)->stats.acks_received++;
@@ -222,16 +223,22 @@ void hs2ni_tx_acked(struct hs2ni_tx_msg *m) {
   hs2ni_tx_drop(m, HS2N_REASON_WITHDRAWN);
   if (send != NULL) {
     hs2ni_send_acked(send, target);
+  } else if (request != NULL) {
+    hs2ni_request_taken(request, target);
   }
 }
 
 void hs2ni_tx_failed(struct hs2ni_tx_msg *m, enum hs2n_outcome outcome,
                      enum hs2n_reason reason) {
   struct hs2ni_send *send = m->send;
+  struct hs2ni_request *request = m->request;
   const uint32_t target = m->target;
 
   hs2ni_tx_drop(m, reason != HS2N_REASON_NONE ? reason : HS2N_REASON_WITHDRAWN);
   if (send != NULL) {
     hs2ni_send_failed(send, target, outcome, reason);
+  } else if (request != NULL) {
+    assert(outcome == HS2N_DONE_REFUSED); /* see hs2ni_requests_leave */
+    hs2ni_request_refused(request, target, reason);
   }
 }

@@ -100,6 +100,39 @@ static int check_type(const struct hs2n_type *type, uint64_t *seen,
   return may_compress(type) ? HS2N_OK : bad(out_field, "types.compression");
 }
 
+static const struct hs2n_type *find_type(const struct hs2ni_config *c,
+                                         uint8_t id) {
+  for (size_t i = 0; i < c->given.types_n; i++) {
+    if (c->types[i].id == id) {
+      return &c->types[i];
+    }
+  }
+  return NULL;
+}
+
+/* A request has a response, and both fit the budget of requests: so one may
+ * always be asked when no other is open. */
+static int check_role(const struct hs2ni_config *c,
+                      const struct hs2n_type *type, const char **out_field) {
+  const struct hs2n_type *response;
+
+  if ((unsigned)type->role > HS2N_ROLE_RESPONSE) {
+    return bad(out_field, "types.role");
+  }
+  if (type->role != HS2N_ROLE_REQUEST) {
+    return type->response == 0 ? HS2N_OK : bad(out_field, "types.response");
+  }
+  response = find_type(c, type->response);
+  if (response == NULL || response->role != HS2N_ROLE_RESPONSE) {
+    return bad(out_field, "types.response");
+  }
+  if ((uint64_t)type->size_max + response->size_max >
+      c->limits.requests_bytes_max) {
+    return bad(out_field, "limits.requests_bytes_max");
+  }
+  return HS2N_OK;
+}
+
 static int take_types(struct hs2ni_config *c, const char **out_field) {
   uint64_t seen = 0;
 
@@ -114,6 +147,13 @@ static int take_types(struct hs2ni_config *c, const char **out_field) {
       return rv;
     }
     c->types[i] = c->given.types[i];
+  }
+  for (size_t i = 0; i < c->given.types_n; i++) {
+    const int rv = check_role(c, &c->types[i], out_field);
+
+    if (rv != HS2N_OK) {
+      return rv;
+    }
   }
   return HS2N_OK;
 }

@@ -36,6 +36,38 @@ int hs2n_send(struct hs2n_node *node, const struct hs2n_dst *dst,
       node, err, err == HS2N_OK && out_tag != NULL ? out_tag->v : 0);
 }
 
+int hs2n_request(struct hs2n_node *node, const struct hs2n_dst *any_of,
+                 const struct hs2n_msg *msg, struct hs2n_tag *out_tag) {
+  int err = HS2N_ERR_CLOSED;
+
+  hs2ni_record_request(node, any_of, msg, out_tag != NULL);
+  if (node->phase == HS2NI_PHASE_RUNNING) {
+    err = hs2ni_cast_request(node->cast, any_of, msg, out_tag);
+  }
+  return hs2ni_record_return(node, err, err == HS2N_OK ? out_tag->v : 0);
+}
+
+static int respond(struct hs2n_node *node, struct hs2n_req req, uint32_t status,
+                   struct hs2n_buf *body) {
+  const struct hs2ni_peer *from = hs2ni_peers_get(node->peers, req.from);
+
+  if (node->phase != HS2NI_PHASE_RUNNING) {
+    return HS2N_ERR_CLOSED;
+  }
+  if (from == NULL) {
+    return HS2N_ERR_NO_PEER;
+  }
+  return from->channel == NULL
+             ? HS2N_ERR_STATE
+             : hs2ni_msgs_respond(from->channel, req.id, status, body);
+}
+
+int hs2n_respond(struct hs2n_node *node, struct hs2n_req req, uint32_t status,
+                 struct hs2n_buf *body) {
+  hs2ni_record_respond(node, req, status, body);
+  return hs2ni_record_return(node, respond(node, req, status, body), 0);
+}
+
 int hs2n_cancel(struct hs2n_node *node, struct hs2n_tag tag) {
   hs2ni_record_cancel(node, tag);
   node->due = true;

@@ -52,6 +52,8 @@ static void add_channel(struct hs2n_peer_info *info,
   info->delay_p50 = hs2ni_chan_delay(p->channel, 500);
   info->delay_p90 = hs2ni_chan_delay(p->channel, 900);
   info->delay_p99 = hs2ni_chan_delay(p->channel, 990);
+  info->requests_asked = s.requests_asked;
+  info->requests_unanswered = s.requests_unanswered;
   for (int i = 0; i < HS2N_LANES; i++) {
     info->queued_msgs[i] = s.queued_msgs[i];
   }

@@ -36,6 +36,10 @@ static void put_types(struct hs2ni_record_out *r, const struct hs2n_type *types,
     hs2ni_record_uint(r, types[i].id);
     hs2ni_record_uint(r, types[i].lane);
     hs2ni_record_uint(r, types[i].size_max);
+    hs2ni_record_uint(r, types[i].compression);
+    hs2ni_record_uint(r, types[i].flags);
+    hs2ni_record_uint(r, types[i].role);
+    hs2ni_record_uint(r, types[i].response);
   }
 }
 
@@ -210,23 +214,28 @@ static void put_dst(struct hs2ni_record_out *r, const struct hs2n_dst *dst) {
   hs2ni_record_uint(r, dst->epoch);
 }
 
-static void put_msg(struct hs2ni_record_out *r, const struct hs2n_msg *msg) {
-  const uint64_t number = msg->body == NULL ? 0 : hs2ni_buf_number(msg->body);
+static void put_body(struct hs2ni_record_out *r, const struct hs2n_buf *body) {
+  const uint64_t number = body == NULL ? 0 : hs2ni_buf_number(body);
 
-  hs2ni_record_uint(r, msg->type);
-  hs2ni_record_uint(r, msg->flags);
-  hs2ni_record_uint(r, msg->view);
-  hs2ni_record_uint(r, msg->deadline);
-  hs2ni_record_uint(r, msg->quorum_weight);
-  if (msg->body == NULL) {
+  if (body == NULL) {
     hs2ni_record_uint(r, 0);
   } else if (number != 0) {
     hs2ni_record_uint(r, 2);
     hs2ni_record_uint(r, number);
   } else {
     hs2ni_record_uint(r, 1);
-    hs2ni_record_bytes(r, hs2n_buf_span(msg->body));
+    hs2ni_record_bytes(r, hs2n_buf_span(body));
   }
+}
+
+static void put_msg(struct hs2ni_record_out *r, const struct hs2n_msg *msg) {
+  hs2ni_record_uint(r, msg->type);
+  hs2ni_record_uint(r, msg->flags);
+  hs2ni_record_uint(r, msg->view);
+  hs2ni_record_uint(r, msg->deadline);
+  hs2ni_record_uint(r, msg->quorum_weight);
+  hs2ni_record_uint(r, msg->key);
+  put_body(r, msg->body);
 }
 
 void hs2ni_record_send(const struct hs2n_node *node, const struct hs2n_dst *dst,
@@ -239,6 +248,21 @@ void hs2ni_record_send(const struct hs2n_node *node, const struct hs2n_dst *dst,
   r = hs2ni_record_begin(of(node), HS2N_RECORD_SEND);
   hs2ni_record_uint(&r, tagged ? 1 : 0);
   put_dst(&r, dst);
+  put_msg(&r, msg);
+  hs2ni_record_end(&r);
+}
+
+void hs2ni_record_request(const struct hs2n_node *node,
+                          const struct hs2n_dst *any_of,
+                          const struct hs2n_msg *msg, bool tagged) {
+  struct hs2ni_record_out r;
+
+  if (!hs2ni_recording(of(node))) {
+    return;
+  }
+  r = hs2ni_record_begin(of(node), HS2N_RECORD_REQUEST);
+  hs2ni_record_uint(&r, tagged ? 1 : 0);
+  put_dst(&r, any_of);
   put_msg(&r, msg);
   hs2ni_record_end(&r);
 }
@@ -272,6 +296,20 @@ static void put_id(struct hs2ni_record_out *r, struct hs2n_peer peer,
   hs2ni_record_uint(r, id.incarnation);
   hs2ni_record_uint(r, id.seq);
   hs2ni_record_uint(r, id.lane);
+}
+
+void hs2ni_record_respond(const struct hs2n_node *node, struct hs2n_req req,
+                          uint32_t status, const struct hs2n_buf *body) {
+  struct hs2ni_record_out r;
+
+  if (!hs2ni_recording(of(node))) {
+    return;
+  }
+  r = hs2ni_record_begin(of(node), HS2N_RECORD_RESPOND);
+  put_id(&r, req.from, req.id);
+  hs2ni_record_uint(&r, status);
+  put_body(&r, body);
+  hs2ni_record_end(&r);
 }
 
 void hs2ni_record_judge(const struct hs2n_node *node, struct hs2n_peer from,

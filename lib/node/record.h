@@ -31,6 +31,11 @@ void hs2ni_record_members(const struct hs2n_node *node, uint64_t epoch,
                           uint64_t drop_below);
 void hs2ni_record_send(const struct hs2n_node *node, const struct hs2n_dst *dst,
                        const struct hs2n_msg *msg, bool tagged);
+void hs2ni_record_request(const struct hs2n_node *node,
+                          const struct hs2n_dst *any_of,
+                          const struct hs2n_msg *msg, bool tagged);
+void hs2ni_record_respond(const struct hs2n_node *node, struct hs2n_req req,
+                          uint32_t status, const struct hs2n_buf *body);
 void hs2ni_record_cancel(const struct hs2n_node *node, struct hs2n_tag tag);
 void hs2ni_record_enter_view(const struct hs2n_node *node, uint64_t view,
                              const struct hs2n_peer *leaders, size_t n);
@@ -41,7 +46,7 @@ void hs2ni_record_stop(const struct hs2n_node *node, hs2n_time now);
 /* Returns err, so that a call can end with it. */
 int hs2ni_record_return(const struct hs2n_node *node, int err, uint64_t tag);
 
-/* Numbers the body, too. */
+/* Also of requests and responses.  Numbers the body, too. */
 void hs2ni_record_on_message(struct hs2n_node *node, struct hs2n_peer from,
                              struct hs2n_msg_id id, const struct hs2n_msg *msg);
 void hs2ni_record_on_done(const struct hs2n_node *node, struct hs2n_tag tag,

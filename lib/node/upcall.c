@@ -15,12 +15,18 @@ static void tell_peer(struct hs2n_node *node, struct hs2n_peer peer,
 static enum hs2n_verdict ask(struct hs2n_node *node,
                              const struct hs2ni_event *e) {
   const struct hs2n_consensus *c = &node->consensus;
-  enum hs2n_verdict verdict;
+  enum hs2n_verdict verdict = HS2N_IGNORE;
 
-  if (c->on_message == NULL) {
-    return HS2N_IGNORE;
+  if (e->kind == HS2NI_EVENT_REQUEST && c->on_request != NULL) {
+    const struct hs2n_req req = {.from = e->peer, .id = e->id};
+
+    verdict = c->on_request(c->self, e->peer, req, &e->msg);
+  } else if (e->kind == HS2NI_EVENT_RESPONSE && c->on_response != NULL) {
+    verdict =
+        c->on_response(c->self, e->peer, e->id, e->tag, e->status, &e->msg);
+  } else if (e->kind == HS2NI_EVENT_MESSAGE && c->on_message != NULL) {
+    verdict = c->on_message(c->self, e->peer, e->id, &e->msg);
   }
-  verdict = c->on_message(c->self, e->peer, e->id, &e->msg);
   if (verdict < HS2N_ACCEPT || verdict > HS2N_HOLD) {
     hs2ni_log(&node->env, HS2N_LOG_ERROR, "node.verdict",
               "verdict=%d text=\"not a verdict, taken as IGNORE\"",
@@ -30,7 +36,7 @@ static enum hs2n_verdict ask(struct hs2n_node *node,
   return verdict;
 }
 
-/* The application may drop the sender's epoch from inside on_message: then
+/* The application may drop the sender's epoch from inside the upcall: then
  * the channel is gone afterwards, and the body is held here until then.  It
  * may also judge the message itself before it returns. */
 static void tell_message(struct hs2n_node *node, const struct hs2ni_event *e) {
@@ -66,6 +72,8 @@ static void end_connection(struct hs2n_node *node, struct hs2n_peer peer,
 static void tell(struct hs2n_node *node, const struct hs2ni_event *e) {
   switch (e->kind) {
   case HS2NI_EVENT_MESSAGE:
+  case HS2NI_EVENT_REQUEST:
+  case HS2NI_EVENT_RESPONSE:
     tell_message(node, e);
     return;
   case HS2NI_EVENT_DONE:

@@ -75,7 +75,7 @@ void raw_init_types(struct raw *r, const struct hs2n_limits *limits,
   if (limits != NULL) {
     r->env.limits = *limits;
   }
-  if (hs2ni_msgs_new(&r->msgs, &r->env, types, HS2N_LANES) != HS2N_OK ||
+  if (hs2ni_msgs_new(&r->msgs, &r->env, types, WORLD_TYPES) != HS2N_OK ||
       hs2ni_chan_new(&r->chan, r->msgs, (struct hs2n_peer){1}) != HS2N_OK) {
     abort();
   }
@@ -89,9 +89,9 @@ void raw_attach(struct raw *r, uint64_t incarnation) {
   struct hs2ni_hello hello = {.incarnation = incarnation,
                               .capabilities = hs2ni_msgs_capabilities(r->msgs) &
                                               ~r->caps_off,
-                              .types_n = HS2N_LANES};
+                              .types_n = WORLD_TYPES};
 
-  for (size_t i = 0; i < HS2N_LANES; i++) {
+  for (size_t i = 0; i < WORLD_TYPES; i++) {
     hello.types[i] =
         (struct hs2ni_hello_type){.id = r->types[i].id,
                                   .lane = (uint8_t)r->types[i].lane,

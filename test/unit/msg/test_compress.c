@@ -223,7 +223,7 @@ static void what_was_not_offered_or_makes_no_sense_is_a_breach(void) {
 }
 
 static void a_codec_that_was_not_offered_is_a_breach(void) {
-  struct hs2n_type types[HS2N_LANES];
+  struct hs2n_type types[WORLD_TYPES];
   struct hs2ni_record record = packed_record;
   struct raw r;
 
@@ -360,8 +360,8 @@ static void inflated_bodies_that_are_held_are_bounded(void) {
   CHECK(world_run(&w, 1) == 0);
   CHECK(hs2ni_chan_idle(w.places[0].ends[1].chan));
   CHECK((uint64_t)w.places[1].peak_bytes <=
-        hs2ni_msgs_footprint(&limits, world_packed_types, HS2N_LANES) +
-            hs2ni_chan_footprint(&limits, world_packed_types, HS2N_LANES));
+        hs2ni_msgs_footprint(&limits, world_packed_types, WORLD_TYPES) +
+            hs2ni_chan_footprint(&limits, world_packed_types, WORLD_TYPES));
   world_fini(&w);
 }
 

@@ -86,7 +86,7 @@ static void making_a_layer_may_fail_at_any_point(void) {
     test_mem_init(&mem, at);
     env.mem = &mem.mem;
     hs2n_limits_default(&env.limits);
-    err = hs2ni_msgs_new(&msgs, &env, world_packed_types, HS2N_LANES);
+    err = hs2ni_msgs_new(&msgs, &env, world_packed_types, WORLD_TYPES);
     if (err == HS2N_OK) {
       err = hs2ni_chan_new(&chan, msgs, (struct hs2n_peer){1});
     }

@@ -77,6 +77,7 @@ static void every_prefix_is_only_a_wait(void) {
 }
 
 static void breaches_end_the_connection(void) {
+  static const uint8_t signature[HS2NI_SIGNATURE_LEN];
   struct bytes b = {0};
 
   b.len = 0;
@@ -109,8 +110,8 @@ static void breaches_end_the_connection(void) {
   bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_MSG,
                                           .seq = 1,
                                           .type = 1,
-                                          .flags = HS2NI_FLAG_REQUEST,
-                                          .request = 1});
+                                          .flags = HS2NI_FLAG_SIGNED,
+                                          .signature = {signature, 64}});
   CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
   b.len = 0;
   bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);

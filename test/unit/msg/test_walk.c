@@ -351,6 +351,10 @@ static bool do_fetch(struct walk *k, bool calm) {
   case HS2NI_EVENT_MESSAGE:
     check_message(k, place, &e, calm);
     break;
+  case HS2NI_EVENT_REQUEST:
+  case HS2NI_EVENT_RESPONSE:
+    CHECK(false); /* nobody asked */
+    break;
   case HS2NI_EVENT_DONE:
     check_done(k, place, &e);
     break;
@@ -503,9 +507,9 @@ static void check_budgets(struct walk *k) {
       }
     }
     CHECK((uint64_t)k->w.places[a].peak_bytes <=
-          hs2ni_msgs_footprint(limits, k->w.types, HS2N_LANES) +
+          hs2ni_msgs_footprint(limits, k->w.types, WORLD_TYPES) +
               (PLACES - 1) *
-                  hs2ni_chan_footprint(limits, k->w.types, HS2N_LANES));
+                  hs2ni_chan_footprint(limits, k->w.types, WORLD_TYPES));
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include <assert.h>
 
-const struct hs2n_type world_types[HS2N_LANES] = {
+const struct hs2n_type world_types[WORLD_TYPES] = {
     {.id = 0, .lane = HS2N_LANE_CONTROL, .size_max = 1024, .name = "control"},
     {.id = 1, .lane = HS2N_LANE_VOTE, .size_max = 1024, .name = "vote"},
     {.id = 2, .lane = HS2N_LANE_CERT, .size_max = 65536, .name = "cert"},
@@ -12,6 +12,28 @@ const struct hs2n_type world_types[HS2N_LANES] = {
      .name = "proposal"},
     {.id = 4, .lane = HS2N_LANE_SYNC, .size_max = 1u << 20, .name = "sync"},
     {.id = 5, .lane = HS2N_LANE_BULK, .size_max = 4u << 20, .name = "bulk"},
+    {.id = WORLD_ASK,
+     .lane = HS2N_LANE_SYNC,
+     .size_max = 100000,
+     .name = "ask",
+     .role = HS2N_ROLE_REQUEST,
+     .response = WORLD_ANSWER},
+    {.id = WORLD_ANSWER,
+     .lane = HS2N_LANE_SYNC,
+     .size_max = 200000,
+     .name = "answer",
+     .role = HS2N_ROLE_RESPONSE},
+    {.id = WORLD_FIND,
+     .lane = HS2N_LANE_CONTROL,
+     .size_max = 1024,
+     .name = "find",
+     .role = HS2N_ROLE_REQUEST,
+     .response = WORLD_FOUND},
+    {.id = WORLD_FOUND,
+     .lane = HS2N_LANE_BULK,
+     .size_max = 65536,
+     .name = "found",
+     .role = HS2N_ROLE_RESPONSE},
 };
 
 #ifdef TEST_ZSTD
@@ -20,7 +42,7 @@ const struct hs2n_type world_types[HS2N_LANES] = {
 #define WORLD_STRONG HS2N_COMPRESSION_LZ4
 #endif
 
-const struct hs2n_type world_packed_types[HS2N_LANES] = {
+const struct hs2n_type world_packed_types[WORLD_TYPES] = {
     {.id = 0,
      .lane = HS2N_LANE_CONTROL,
      .size_max = 1024,
@@ -43,6 +65,28 @@ const struct hs2n_type world_packed_types[HS2N_LANES] = {
      .lane = HS2N_LANE_BULK,
      .size_max = 4u << 20,
      .compression = WORLD_STRONG},
+    {.id = WORLD_ASK,
+     .lane = HS2N_LANE_SYNC,
+     .size_max = 100000,
+     .compression = HS2N_COMPRESSION_LZ4,
+     .role = HS2N_ROLE_REQUEST,
+     .response = WORLD_ANSWER},
+    {.id = WORLD_ANSWER,
+     .lane = HS2N_LANE_SYNC,
+     .size_max = 200000,
+     .compression = HS2N_COMPRESSION_LZ4,
+     .role = HS2N_ROLE_RESPONSE},
+    {.id = WORLD_FIND,
+     .lane = HS2N_LANE_CONTROL,
+     .size_max = 1024,
+     .compression = HS2N_COMPRESSION_LZ4,
+     .role = HS2N_ROLE_REQUEST,
+     .response = WORLD_FOUND},
+    {.id = WORLD_FOUND,
+     .lane = HS2N_LANE_BULK,
+     .size_max = 65536,
+     .compression = HS2N_COMPRESSION_LZ4,
+     .role = HS2N_ROLE_RESPONSE},
 };
 
 static void note_peak(struct world *w) {
@@ -166,7 +210,7 @@ struct hs2n_identity *world_identity(uint32_t place) {
 static void place_start(struct world *w, uint32_t i) {
   struct world_place *p = &w->places[i];
 
-  must(hs2ni_msgs_new(&p->msgs, &p->env, w->types, HS2N_LANES));
+  must(hs2ni_msgs_new(&p->msgs, &p->env, w->types, WORLD_TYPES));
   hs2ni_msgs_sign(p->msgs, p->identity, WORLD_CHAIN);
   for (uint32_t j = 0; j < w->n; j++) {
     if (j != i) {
@@ -238,9 +282,9 @@ static void attach(struct world *w, struct world_end *e) {
       .incarnation = w->places[e->other].incarnation,
       .capabilities = hs2ni_msgs_capabilities(w->places[e->other].msgs) &
                       ~w->places[e->other].caps_off,
-      .types_n = HS2N_LANES};
+      .types_n = WORLD_TYPES};
 
-  for (size_t i = 0; i < HS2N_LANES; i++) {
+  for (size_t i = 0; i < WORLD_TYPES; i++) {
     hello.types[i] =
         (struct hs2ni_hello_type){.id = w->types[i].id,
                                   .lane = (uint8_t)w->types[i].lane,
@@ -338,6 +382,42 @@ void world_give_up(struct world *w, uint32_t place,
   object(&w->places[place].ends[event->peer.v], event->reason);
 }
 
+int world_request(struct world *w, uint32_t from, const uint32_t *others,
+                  size_t n, struct hs2n_msg *msg, size_t len, uint8_t fill,
+                  struct hs2n_tag *out_tag) {
+  struct hs2ni_target targets[WORLD_PLACES_MAX];
+  int err;
+
+  for (size_t i = 0; i < n; i++) {
+    targets[i] =
+        (struct hs2ni_target){.chan = w->places[from].ends[others[i]].chan,
+                              .peer = {others[i]},
+                              .weight = 1};
+  }
+  msg->body = world_body(w, from, len, fill);
+  err = hs2ni_msgs_request(w->places[from].msgs, targets, n, msg, out_tag);
+  hs2n_buf_unref(msg->body);
+  msg->body = NULL;
+  return err;
+}
+
+int world_respond(struct world *w, uint32_t place, const struct hs2ni_event *e,
+                  uint32_t status, size_t len, uint8_t fill) {
+  struct hs2n_buf *body = world_body(w, place, len, fill);
+  const int err = hs2ni_msgs_respond(w->places[place].ends[e->peer.v].chan,
+                                     e->id, status, body);
+
+  hs2n_buf_unref(body);
+  return err;
+}
+
+int world_judge(struct world *w, uint32_t place, const struct hs2ni_event *e,
+                enum hs2n_verdict verdict) {
+  return hs2ni_msgs_verdict(w->places[place].msgs,
+                            w->places[place].ends[e->peer.v].chan, e->id,
+                            verdict);
+}
+
 bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
                 struct hs2ni_event *out) {
   struct world_place *p = &w->places[place];
@@ -345,10 +425,9 @@ bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
   if (!hs2ni_msgs_next(p->msgs, out)) {
     return false;
   }
-  if (out->kind == HS2NI_EVENT_MESSAGE) {
-    CHECK_EQ(hs2ni_msgs_verdict(p->msgs, p->ends[out->peer.v].chan, out->id,
-                                verdict),
-             HS2N_OK);
+  if (out->kind == HS2NI_EVENT_MESSAGE || out->kind == HS2NI_EVENT_REQUEST ||
+      out->kind == HS2NI_EVENT_RESPONSE) {
+    CHECK_EQ(world_judge(w, place, out, verdict), HS2N_OK);
   }
   if (out->kind == HS2NI_EVENT_BREACH) {
     world_give_up(w, place, out);

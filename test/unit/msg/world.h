@@ -19,11 +19,19 @@
 
 #define WORLD_PLACES_MAX 4
 
-/* Types: one a lane, id == lane. */
-extern const struct hs2n_type world_types[HS2N_LANES];
+/* Types: one a lane, id == lane; then two kinds of request and what answers
+ * them. */
+enum {
+  WORLD_ASK = HS2N_LANES,
+  WORLD_ANSWER,
+  WORLD_FIND,
+  WORLD_FOUND,
+  WORLD_TYPES,
+};
+extern const struct hs2n_type world_types[WORLD_TYPES];
 /* The same, those above VOTE compressed where the build can, and CERT signed.
  */
-extern const struct hs2n_type world_packed_types[HS2N_LANES];
+extern const struct hs2n_type world_packed_types[WORLD_TYPES];
 
 struct world;
 
@@ -89,6 +97,14 @@ int world_send(struct world *w, uint32_t from, uint32_t to, uint8_t lane,
 /* Closes the connection that a layer asks to be closed. */
 void world_give_up(struct world *w, uint32_t place,
                    const struct hs2ni_event *event);
+/* Asks n others, in their order, for what len bytes of fill mean. */
+int world_request(struct world *w, uint32_t from, const uint32_t *others,
+                  size_t n, struct hs2n_msg *msg, size_t len, uint8_t fill,
+                  struct hs2n_tag *out_tag);
+int world_respond(struct world *w, uint32_t place, const struct hs2ni_event *e,
+                  uint32_t status, size_t len, uint8_t fill);
+int world_judge(struct world *w, uint32_t place, const struct hs2ni_event *e,
+                enum hs2n_verdict verdict);
 /* Fetches one event; messages get the verdict. */
 bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
                 struct hs2ni_event *out);

@@ -94,6 +94,32 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
   return n->verdict;
 }
 
+static enum hs2n_verdict on_request(void *self, struct hs2n_peer from,
+                                    struct hs2n_req req,
+                                    const struct hs2n_msg *msg) {
+  struct netsim_node *n = self;
+
+  return n->asked == NULL
+             ? HS2N_IGNORE
+             : n->asked(n,
+                        hs2n_sim_index(n->sim->sim, (uint32_t)n->index, from),
+                        req, msg);
+}
+
+static enum hs2n_verdict on_response(void *self, struct hs2n_peer from,
+                                     struct hs2n_msg_id id, struct hs2n_tag tag,
+                                     uint32_t status,
+                                     const struct hs2n_msg *msg) {
+  struct netsim_node *n = self;
+
+  (void)id;
+  return n->answered == NULL
+             ? HS2N_IGNORE
+             : n->answered(
+                   n, hs2n_sim_index(n->sim->sim, (uint32_t)n->index, from),
+                   tag, status, msg);
+}
+
 static void on_done(void *self, struct hs2n_tag tag,
                     const struct hs2n_done *done) {
   struct netsim_node *n = self;
@@ -178,6 +204,8 @@ static void configure(void *self, uint32_t i, struct hs2n_config *c,
   c->log_data = n;
   out_consensus->self = n;
   out_consensus->on_message = on_message;
+  out_consensus->on_request = on_request;
+  out_consensus->on_response = on_response;
   out_consensus->on_done = on_done;
   out_consensus->on_peer = on_peer;
 }

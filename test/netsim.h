@@ -92,6 +92,12 @@ struct netsim_node {
                              struct hs2n_msg_id id, const struct hs2n_msg *msg);
   void (*done)(struct netsim_node *n, struct hs2n_tag tag,
                const struct hs2n_done *done); /* may be NULL */
+  /* Answers a request, judges a response; NULL: IGNORE. */
+  enum hs2n_verdict (*asked)(struct netsim_node *n, size_t from,
+                             struct hs2n_req req, const struct hs2n_msg *msg);
+  enum hs2n_verdict (*answered)(struct netsim_node *n, size_t from,
+                                struct hs2n_tag tag, uint32_t status,
+                                const struct hs2n_msg *msg);
   /* Called at the end of each upcall on_message and on_done, may be NULL. */
   void (*on_upcall)(struct netsim_node *n);
   void *test; /* for on_upcall */

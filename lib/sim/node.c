@@ -130,6 +130,41 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer peer,
   return verdict;
 }
 
+/* Requests and responses are the application's alone. */
+static void trace_message(struct hs2ni_sim_node *n, struct hs2n_peer peer,
+                          struct hs2n_msg_id id, const struct hs2n_msg *msg) {
+  const uint32_t from = hs2n_sim_index(n->sim, n->index, peer);
+  const size_t len = msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
+
+  hs2ni_trace(n->sim, HS2N_SIM_MESSAGE, n->index, from,
+              (uint64_t)id.lane << 56 | id.seq, len, "");
+  n->sim->stats.messages++;
+}
+
+static enum hs2n_verdict on_request(void *self, struct hs2n_peer peer,
+                                    struct hs2n_req req,
+                                    const struct hs2n_msg *msg) {
+  struct hs2ni_sim_node *n = self;
+  const struct hs2n_consensus *c = &n->consensus;
+
+  trace_message(n, peer, req.id, msg);
+  return c->on_request == NULL ? HS2N_IGNORE
+                               : c->on_request(c->self, peer, req, msg);
+}
+
+static enum hs2n_verdict on_response(void *self, struct hs2n_peer peer,
+                                     struct hs2n_msg_id id, struct hs2n_tag tag,
+                                     uint32_t status,
+                                     const struct hs2n_msg *msg) {
+  struct hs2ni_sim_node *n = self;
+  const struct hs2n_consensus *c = &n->consensus;
+
+  trace_message(n, peer, id, msg);
+  return c->on_response == NULL
+             ? HS2N_IGNORE
+             : c->on_response(c->self, peer, id, tag, status, msg);
+}
+
 static void on_done(void *self, struct hs2n_tag tag,
                     const struct hs2n_done *done) {
   struct hs2ni_sim_node *n = self;
@@ -240,7 +275,9 @@ static int make(struct hs2ni_sim_node *n) {
                                          .self = n,
                                          .on_message = on_message,
                                          .on_done = on_done,
-                                         .on_peer = on_peer};
+                                         .on_peer = on_peer,
+                                         .on_request = on_request,
+                                         .on_response = on_response};
   const struct hs2n_sim_app *app = &n->sim->app;
   const hs2n_time now = hs2ni_clock_at(n, n->sim->now);
   struct hs2n_memory worst = {.struct_size = sizeof(worst)};

@@ -77,7 +77,6 @@ static void every_prefix_is_only_a_wait(void) {
 }
 
 static void breaches_end_the_connection(void) {
-  static const uint8_t signature[HS2NI_SIGNATURE_LEN];
   struct bytes b = {0};
 
   b.len = 0;
@@ -110,8 +109,10 @@ static void breaches_end_the_connection(void) {
   bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_MSG,
                                           .seq = 1,
                                           .type = 1,
-                                          .flags = HS2NI_FLAG_SIGNED,
-                                          .signature = {signature, 64}});
+                                          .flags = HS2NI_FLAG_COMPRESSED,
+                                          .codec = HS2NI_CODEC_LZ4,
+                                          .raw_len = 100,
+                                          .body_len = 9});
   CHECK_EQ(reason_of(&b, false), HS2N_REASON_PROTOCOL);
   b.len = 0;
   bytes_head(&b, HS2NI_STREAM_ACKS, 0, 0, 0);

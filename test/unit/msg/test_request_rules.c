@@ -120,7 +120,9 @@ static void answers_of_the_wrong_type_or_size_end_the_try(void) {
     tag = raw_ask(&r);
     bytes_head(&b, HS2NI_STREAM_LANE, (uint8_t)world_types[bad[i].type].lane, 0,
                0);
-    bytes_record(&b, &(struct hs2ni_record){.kind = HS2NI_RECORD_MSG,
+    bytes_record(&b, &(struct hs2ni_record){.kind = bad[i].len > 5
+                                                        ? HS2NI_RECORD_LARGE
+                                                        : HS2NI_RECORD_MSG,
                                             .seq = 1,
                                             .type = bad[i].type,
                                             .flags = HS2NI_FLAG_RESPONSE,

@@ -312,6 +312,8 @@ static void do_fetch(struct transcript *t, int verdict) {
   }
   switch (e.kind) {
   case HS2NI_EVENT_MESSAGE:
+  case HS2NI_EVENT_REQUEST:
+  case HS2NI_EVENT_RESPONSE:
     put_message(t, &e);
     must(hs2ni_msgs_verdict(t->msgs, t->chan, e.id,
                             (enum hs2n_verdict)verdict) == HS2N_OK,

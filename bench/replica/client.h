@@ -38,7 +38,7 @@ enum rep_client_kind {
   X(wrong, "messages that broke the protocol")              \
   X(dropped, "messages dropped for want of room")           \
   X(peers_up, "connections that are up")                    \
-  X(rtt_ns, "round trip to the farthest of a quorum")       \
+  X(rtt_ns, "until a quorum acknowledged a message")        \
   X(view_timeout_ns, "how long the current view may last")  \
   X(bytes_sent, "bytes of datagrams sent")                  \
   X(bytes_received, "bytes of datagrams received")          \

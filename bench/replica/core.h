@@ -172,7 +172,8 @@ size_t rep_core_tx_max(const struct rep_core *core);
 hs2n_time rep_core_deadline(const struct rep_core *core);
 void rep_core_tick(struct rep_core *core, hs2n_time now);
 
-/* The round trip to the n-f-1 nearest others: a view may last 4 of them. */
+/* How long the n-f-1 quickest others take to answer: a view may last 4 times
+ * as long. */
 void rep_core_set_rtt(struct rep_core *core, hs2n_time rtt);
 
 /* ---- looking ------------------------------------------------------------ */

@@ -1,7 +1,6 @@
 #include "net.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 /* A certificate or TC of a quorum of REP_N_MAX, with room to spare. */
 #define CERT_BYTES_MAX (16u << 10)
@@ -275,33 +274,20 @@ int rep_net_set_members(struct rep_net *net,
   return err;
 }
 
-static int compare(const void *a, const void *b) {
-  const hs2n_time x = *(const hs2n_time *)a;
-  const hs2n_time y = *(const hs2n_time *)b;
-
-  return x < y ? -1 : x > y;
-}
+/* Of a thousand messages, those that the measure covers.  One that was late
+ * does not count; once one in ten is, as after a change of the network, it
+ * does. */
+#define COVERED_PERMILLE 900
 
 void rep_net_measure(struct rep_net *net) {
+  /* Every replica weighs 1, and this one has its own vote at once.  The others
+   * of a quorum: a minority can't slow the time-outs down. */
   const uint32_t others = rep_quorum(&net->committee) - 1;
-  hs2n_time rtts[REP_N_MAX];
-  uint32_t known = 0;
+  hs2n_time delay;
 
-  for (uint32_t i = 0; i < net->committee.n; i++) {
-    struct hs2n_peer_info info = {.struct_size = sizeof(info)};
-
-    if (i != net->committee.me &&
-        hs2n_peer_info(net->node, net->peers[i], &info) == HS2N_OK &&
-        info.state == HS2N_PEER_UP && info.rtt_smoothed > 0) {
-      rtts[known] = info.rtt_smoothed;
-      known++;
-    }
+  if (hs2n_quorum_delay(net->node, REP_EPOCH, others, COVERED_PERMILLE,
+                        &delay) == HS2N_OK) {
+    net->quorum_delay = delay;
+    rep_core_set_rtt(net->core, delay);
   }
-  if (known < others) {
-    return;
-  }
-  /* The farthest of a quorum: a minority can't slow the time-outs down. */
-  qsort(rtts, known, sizeof(rtts[0]), compare);
-  net->rtt = rtts[others - 1];
-  rep_core_set_rtt(net->core, net->rtt);
 }

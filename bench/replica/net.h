@@ -22,10 +22,11 @@ struct rep_net {
   struct hs2n_consensus methods;
   struct hs2n_peer peers[REP_N_MAX]; /* handle of each replica but this one */
   struct rep_signers connected;
-  uint64_t sends;   /* calls that gave the node work */
-  uint64_t full;    /* sends that found no room */
-  uint64_t refused; /* sends that failed otherwise */
-  hs2n_time rtt;    /* to the farthest of a quorum; 0: unknown */
+  uint64_t sends;         /* calls that gave the node work */
+  uint64_t full;          /* sends that found no room */
+  uint64_t refused;       /* sends that failed otherwise */
+  hs2n_time quorum_delay; /* until a quorum has acknowledged a message; 0:
+                             unknown */
 };
 
 /* The epoch of the one committee there is. */
@@ -44,7 +45,8 @@ void rep_net_configure(struct rep_net *net, const struct rep_config *config,
  * Returns HS2N_OK or what the library says. */
 int rep_net_set_members(struct rep_net *net, const struct hs2n_member *members);
 
-/* Tells the core how far away the quorum is. */
+/* Tells the core how long a quorum takes to acknowledge a message, by
+ * hs2n_quorum_delay.  It keeps what it knew while too few are connected. */
 void rep_net_measure(struct rep_net *net);
 
 /* The part of a core's environment that is network; self is net. */

@@ -1,10 +1,11 @@
 /* pacemaker: how long a view may last.
  *
- * The base follows what was measured: 4 round trips of the network; and what
- * good views took, since a busy machine delays them by more than its network
- * does; but not below a floor.  Views are measured as RFC 6298 measures round
- * trips, for each leader by itself, and those of the f slowest do not count:
- * a minority which dawdles can't make the others wait longer for it.
+ * The base follows what was measured: 4 times what a quorum takes to answer a
+ * message (hs2n_quorum_delay); and what good views took, since they are more
+ * than messages; but not below a floor.  Views are measured as RFC 6298
+ * measures round trips, for each leader by itself, and those of the f slowest
+ * do not count: a minority which dawdles can't make the others wait longer for
+ * it.
  *
  * The time-out doubles with each view in a row that failed after the second,
  * up to a cap, and a commit resets it. */

@@ -307,7 +307,7 @@ static void fill_network(struct process *p, struct rep_status *s) {
   hs2n_node_stats(p->net.node, &stats);
   hs2n_io_stats(p->io, &io);
   s->peers_up = rep_signers_count(&p->net.connected);
-  s->rtt_ns = p->net.rtt;
+  s->rtt_ns = p->net.quorum_delay;
   s->bytes_sent = stats.udp_bytes_sent;
   s->bytes_received = stats.udp_bytes_received;
   s->datagrams_sent = stats.udp_datagrams_sent;

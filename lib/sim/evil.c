@@ -134,7 +134,8 @@ static void flood(struct hs2n_sim *sim, void *arg) {
     return; /* it ended, or another chain of calls goes on */
   }
   flood_once(sim, n);
-  n->flood_next = sim->now + HS2N_S(1) / n->evil.flood_per_s;
+  /* Rounded up, so that time goes on at any rate. */
+  n->flood_next = sim->now + HS2N_S(1) / n->evil.flood_per_s + 1;
   (void)hs2ni_event_call(sim, n->flood_next, flood, n);
 }
 

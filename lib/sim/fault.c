@@ -40,6 +40,34 @@ void hs2n_sim_pause(struct hs2n_sim *sim, uint32_t node, hs2n_time length) {
 /* ---- clock
  * -------------------------------------------------------------------------- */
 
+#define MILLION 1000000u
+
+hs2n_time hs2ni_clock_at(const struct hs2ni_sim_node *n, hs2n_time at) {
+  const uint64_t d = at - n->base_at;
+  const uint64_t rate = (uint64_t)((int64_t)MILLION + n->drift_ppm);
+
+  return n->base + d / MILLION * rate + d % MILLION * rate / MILLION;
+}
+
+hs2n_time hs2ni_clock_inverse(const struct hs2ni_sim_node *n, hs2n_time shown) {
+  const uint64_t rate = (uint64_t)((int64_t)MILLION + n->drift_ppm);
+  uint64_t d;
+
+  if (shown == HS2N_TIME_NEVER || shown <= n->base) {
+    return shown == HS2N_TIME_NEVER ? shown : n->base_at;
+  }
+  d = shown - n->base;
+  if (d / rate >= (HS2N_TIME_NEVER - n->base_at) / MILLION - 1) {
+    return HS2N_TIME_NEVER - 1;
+  }
+  return n->base_at + d / rate * MILLION +
+         (d % rate * MILLION + rate - 1) / rate;
+}
+
+hs2n_time hs2n_sim_clock(const struct hs2n_sim *sim, uint32_t node) {
+  return hs2ni_clock_at(hs2ni_sim_at(sim, node), sim->now);
+}
+
 static void change_clock(struct hs2ni_sim_node *n, hs2n_time shown,
                          int32_t drift_ppm, int64_t jump) {
   n->base_at = n->sim->now;
@@ -117,7 +145,7 @@ void hs2n_sim_set_ports(struct hs2n_sim *sim, uint32_t node,
 
 void hs2n_sim_fail_alloc(struct hs2n_sim *sim, uint32_t node, uint32_t ppm,
                          uint64_t at) {
-  struct hs2ni_ledger *l = &hs2ni_sim_at(sim, node)->ledger;
+  struct hs2ni_sim_ledger *l = &hs2ni_sim_at(sim, node)->ledger;
 
   l->fail_ppm = ppm;
   l->fail_in = at;

@@ -2,12 +2,12 @@
  *
  *   sim.c    life of the world, the loop, time
  *   queue.c  the two heaps: events, and nodes by deadline
- *   node.c   life of a node, its clock, memory and upcalls
+ *   node.c   life of a node, its upcalls    ledger.c  its memory
  *   who.c    nodes by key, handle and as members
- *   net.c    from one node to another      path.c   links and noise by pair
- *   fault.c  pauses, clocks, addresses     evil.c   nodes that misbehave
- *   check.c  invariants of any load        model.c  the book of the load
- *   load.c   the load                      disk.c   storage
+ *   net.c    from one node to another       path.c    links and noise by pair
+ *   fault.c  pauses, clocks, addresses      evil.c    nodes that misbehave
+ *   check.c  invariants of any load         model.c   the book of the load
+ *   load.c   the load                       disk.c    storage
  *   trace.c  hash, ring, text               chaos.c  random timelines
  *   story.c  command line of scenarios
  */
@@ -127,7 +127,7 @@ struct hs2ni_opens {
 /* ---- nodes -----------------------------------------------------------------
  */
 
-struct hs2ni_ledger {
+struct hs2ni_sim_ledger {
   struct hs2n_mem mem;
   uint64_t live, peak, limit, requests;
   uint32_t fail_ppm;
@@ -165,7 +165,7 @@ struct hs2ni_sim_node {
   uint64_t incarnation;
   struct hs2n_consensus consensus; /* the application's */
   struct hs2ni_chance secrets;
-  struct hs2ni_ledger ledger;
+  struct hs2ni_sim_ledger ledger;
   uint64_t queue_bytes_max; /* of its limits, per peer */
   uint32_t queue_msgs_max;  /* the same, per lane */
   struct hs2n_sim_disk disk;
@@ -302,9 +302,18 @@ void hs2ni_node_recv(struct hs2ni_sim_node *n, struct hs2ni_packet *packet);
 void hs2ni_node_tick(struct hs2ni_sim_node *n);
 /* Sends what it has, and finds out when it wants to be called. */
 void hs2ni_node_settle(struct hs2ni_sim_node *n);
+
+/* ---- fault.c ----------------------------------------------------------------
+ */
+
 hs2n_time hs2ni_clock_at(const struct hs2ni_sim_node *n, hs2n_time at);
 /* The first virtual time at which its clock shows at least this. */
 hs2n_time hs2ni_clock_inverse(const struct hs2ni_sim_node *n, hs2n_time shown);
+
+/* ---- ledger.c ---------------------------------------------------------------
+ */
+
+void hs2ni_sim_ledger_init(struct hs2ni_sim_node *n);
 
 /* ---- who.c
  * ------------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* A node's process: start and end, its clock, its memory, its upcalls. */
+/* A node's process: start and end, its driving, its upcalls. */
 #include "sim/inside.h"
 
 #include <stdio.h>
@@ -6,96 +6,6 @@
 
 #define SPINS_MAX 100000
 #define UNIX_TIME_S 1700000000
-
-/* ---- memory
- * --------------------------------------------------------------------- */
-
-static bool made_to_fail(struct hs2ni_sim_node *n) {
-  struct hs2ni_ledger *l = &n->ledger;
-  const bool counted = l->fail_in > 0 && --l->fail_in == 0;
-
-  return counted || hs2ni_chance_hits(&n->sim->fault_chance, l->fail_ppm);
-}
-
-static void *ledger_alloc(void *user_data, size_t len) {
-  struct hs2ni_sim_node *n = user_data;
-  struct hs2ni_ledger *l = &n->ledger;
-  const struct hs2n_mem *mem = n->sim->config.mem;
-  void *ptr;
-
-  l->requests++;
-  if (made_to_fail(n)) {
-    n->sim->stats.allocations_failed++;
-    return NULL;
-  }
-  ptr = mem->alloc(mem->user_data, len);
-  if (ptr == NULL) {
-    return NULL;
-  }
-  l->live += len;
-  l->peak = l->live > l->peak ? l->live : l->peak;
-  if (l->limit > 0 && l->live > l->limit) {
-    hs2ni_failf(n->sim, n->index, "holds %llu bytes, worst case is %llu",
-                (unsigned long long)l->live, (unsigned long long)l->limit);
-  }
-  return ptr;
-}
-
-static void ledger_release(void *user_data, void *ptr, size_t len) {
-  struct hs2ni_sim_node *n = user_data;
-  const struct hs2n_mem *mem = n->sim->config.mem;
-
-  if (ptr != NULL) {
-    n->ledger.live -= len;
-    mem->release(mem->user_data, ptr, len);
-  }
-}
-
-static void ledger_init(struct hs2ni_sim_node *n) {
-  n->ledger.mem = (struct hs2n_mem){
-      .user_data = n, .alloc = ledger_alloc, .release = ledger_release};
-}
-
-void hs2n_sim_memory(const struct hs2n_sim *sim, uint32_t node,
-                     struct hs2n_sim_memory *out) {
-  const struct hs2ni_ledger *l = &hs2ni_sim_at(sim, node)->ledger;
-
-  out->live_bytes = l->live;
-  out->peak_bytes = l->peak;
-  out->limit_bytes = l->limit;
-  out->requests = l->requests;
-}
-
-/* ---- clock
- * ------------------------------------------------------------------------ */
-
-#define MILLION 1000000u
-
-hs2n_time hs2ni_clock_at(const struct hs2ni_sim_node *n, hs2n_time at) {
-  const uint64_t d = at - n->base_at;
-  const uint64_t rate = (uint64_t)((int64_t)MILLION + n->drift_ppm);
-
-  return n->base + d / MILLION * rate + d % MILLION * rate / MILLION;
-}
-
-hs2n_time hs2ni_clock_inverse(const struct hs2ni_sim_node *n, hs2n_time shown) {
-  const uint64_t rate = (uint64_t)((int64_t)MILLION + n->drift_ppm);
-  uint64_t d;
-
-  if (shown == HS2N_TIME_NEVER || shown <= n->base) {
-    return shown == HS2N_TIME_NEVER ? shown : n->base_at;
-  }
-  d = shown - n->base;
-  if (d / rate >= (HS2N_TIME_NEVER - n->base_at) / MILLION - 1) {
-    return HS2N_TIME_NEVER - 1;
-  }
-  return n->base_at + d / rate * MILLION +
-         (d % rate * MILLION + rate - 1) / rate;
-}
-
-hs2n_time hs2n_sim_clock(const struct hs2n_sim *sim, uint32_t node) {
-  return hs2ni_clock_at(hs2ni_sim_at(sim, node), sim->now);
-}
 
 /* ---- upcalls
  * ------------------------------------------------------------------------ */
@@ -229,7 +139,7 @@ int hs2ni_node_init(struct hs2n_sim *sim, uint32_t i) {
   n->base_at = n->base = sim->now;
   n->nat_port = HS2N_SIM_PORT;
   n->disk = (struct hs2n_sim_disk){.sim = sim, .node = i};
-  ledger_init(n);
+  hs2ni_sim_ledger_init(n);
   key_chance =
       hs2ni_chance_of(sim->config.seed, 1001 + 2 * (uint64_t)n->key_of);
   err =

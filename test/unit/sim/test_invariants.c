@@ -179,7 +179,7 @@ static void a_quorum_without_its_weight_is_noticed(void) {
 
 static void more_memory_than_the_worst_case_is_noticed(void) {
   struct hs2n_sim *sim = two(11);
-  struct hs2ni_ledger *l = &sim->nodes[1].ledger;
+  struct hs2ni_sim_ledger *l = &sim->nodes[1].ledger;
   void *ptr = l->mem.alloc(&sim->nodes[1], (size_t)l->limit);
 
   CHECK(ptr != NULL);
@@ -189,7 +189,7 @@ static void more_memory_than_the_worst_case_is_noticed(void) {
 
 static void memory_left_behind_is_noticed(void) {
   struct hs2n_sim *sim = two(12);
-  struct hs2ni_ledger *l = &sim->nodes[1].ledger;
+  struct hs2ni_sim_ledger *l = &sim->nodes[1].ledger;
   void *ptr = l->mem.alloc(&sim->nodes[1], 100);
 
   hs2n_sim_crash(sim, 1, false);

@@ -50,14 +50,14 @@ enum hs2n_record_kind {
   HS2N_RECORD_SEND,       /* 1 if it asks for a tag, destination, message */
   HS2N_RECORD_CANCEL,     /* tag */
   HS2N_RECORD_ENTER_VIEW, /* view, count, for each: peer */
-  HS2N_RECORD_JUDGE,      /* peer, incarnation, seq, lane, verdict, cost_ns */
+  HS2N_RECORD_JUDGE,      /* message id, verdict, cost_ns */
   HS2N_RECORD_STOP,       /* now */
   HS2N_RECORD_RETURN,     /* the negated error, the tag or 0 */
 
   /* Upcalls.  Calls made inside one stand between it and its VERDICT or
    * RETURN. */
-  HS2N_RECORD_ON_MESSAGE, /* or on_request, on_response, as the type says: peer,
-                             incarnation, seq, lane, type, length */
+  HS2N_RECORD_ON_MESSAGE, /* or on_request, on_response, as the type says:
+                             message id, type, length */
   HS2N_RECORD_ON_DONE,    /* tag, outcome */
   HS2N_RECORD_ON_PEER,    /* peer, state, reason */
   HS2N_RECORD_VERDICT,    /* verdict, the body's number if it was kept, else 0;
@@ -73,10 +73,11 @@ enum hs2n_record_kind {
 
   /* Calls, as above. */
   HS2N_RECORD_REQUEST, /* 1 if it has room for the tag, destination, message */
-  HS2N_RECORD_RESPOND, /* peer, incarnation, seq, lane, status, body */
+  HS2N_RECORD_RESPOND, /* message id, status, body */
 };
 
-/* destination: kind, count, for each: peer; epoch.
+/* message id: peer, incarnation, seq, lane, 1 if unordered.
+ * destination: kind, count, for each: peer; epoch.
  * message: type, flags, view, deadline, quorum_weight, key, body.
  * body: 0 none, 1 and bytes, or 2 and the number of a kept or borrowed one. */
 

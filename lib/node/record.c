@@ -296,6 +296,7 @@ static void put_id(struct hs2ni_record_out *r, struct hs2n_peer peer,
   hs2ni_record_uint(r, id.incarnation);
   hs2ni_record_uint(r, id.seq);
   hs2ni_record_uint(r, id.lane);
+  hs2ni_record_uint(r, id.unordered ? 1 : 0);
 }
 
 void hs2ni_record_respond(const struct hs2n_node *node, struct hs2n_req req,

@@ -10,6 +10,7 @@ help:
 	@echo 'make test     build, and run all tests'
 	@echo 'make bench    build, and measure'
 	@echo 'make soak     simulate clusters for $(MINUTES) minutes, with faults'
+	@echo 'make soak-net five nodes on real sockets for 30 minutes'
 	@echo 'make fuzz     fuzz every decoder, $(SECONDS_EACH) s each (needs clang)'
 	@echo 'make coverage lines of lib/ that tests run (gcc)'
 	@echo 'make install  install library, headers and hs2net.pc (honours DESTDIR)'
@@ -38,6 +39,10 @@ soak: configure
 	@ninja -C $(BUILD) --quiet bench/sim/hs2net-sim
 	$(BUILD)/bench/sim/hs2net-sim --seed $$(date +%Y%m%d)00000 --minutes $(MINUTES) --jobs $$(nproc) --quiet $(ARGS)
 
+soak-net: configure
+	@ninja -C $(BUILD) --quiet bench/soak/hs2net-soak
+	$(BUILD)/bench/soak/hs2net-soak $(ARGS)
+
 fuzz:
 	@tools/setup --dev
 	tools/fuzz-smoke $(SECONDS_EACH)
@@ -55,4 +60,4 @@ docs: configure
 clean:
 	rm -rf build build-*
 
-.PHONY: help configure demo test bench soak fuzz coverage install docs clean
+.PHONY: help configure demo test bench soak soak-net fuzz coverage install docs clean

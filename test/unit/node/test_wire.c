@@ -48,7 +48,7 @@ static int send_in_view(struct netsim *s, uint8_t type, size_t len,
   return err;
 }
 
-/* covers: H16 */
+/* covers: H16, H44 */
 static void a_hundred_votes_of_one_turn_share_packets_and_none_waits(void) {
   struct netsim *s = pair(1);
   const uint64_t packets = packets_out(s);
@@ -106,6 +106,7 @@ static void an_answer_leaves_together_with_the_acknowledgement(void) {
   netsim_free(s);
 }
 
+/* covers: H44 */
 static void a_mebibyte_costs_five_per_cent_at_most(void) {
   struct netsim *s = pair(4);
   const uint64_t bytes = bytes_out(s);
@@ -182,12 +183,96 @@ static void half_a_small_body_of_a_dead_view_does_no_harm(void) {
   netsim_free(s);
 }
 
+static struct netsim *mesh(size_t nodes, uint64_t seed) {
+  const struct netsim_config c = netsim_config(nodes, seed);
+  struct netsim *s = netsim_new(&c);
+
+  netsim_start_all(s);
+  CHECK(netsim_until(s, netsim_meshed, HS2N_S(5)));
+  netsim_run(s, HS2N_S(5)); /* they have found the packet size of the path */
+  return s;
+}
+
+static uint64_t bytes_of_all(struct netsim *s, size_t nodes) {
+  uint64_t sum = 0;
+
+  for (size_t i = 0; i < nodes; i++) {
+    sum += netsim_stats(s, i).udp_bytes_sent;
+  }
+  return sum;
+}
+
+/* A proposal to all, and a vote of each to the next leader, ten views long:
+ * what a view costs besides its payload. */
+/* covers: H44 */
+static void a_full_view_costs_little_besides_its_payload(void) {
+  enum { NODES = 7, VIEWS = 10, PROPOSAL = 64 << 10, VOTE = 150 };
+  const uint64_t payload =
+      (uint64_t)VIEWS * ((NODES - 1) * PROPOSAL + (NODES - 1) * VOTE);
+  struct netsim *s = mesh(NODES, 7);
+  uint64_t bytes = bytes_of_all(s, NODES);
+  struct hs2n_tag tag;
+
+  for (size_t view = 0; view < VIEWS; view++) {
+    const size_t leader = view % NODES;
+    const size_t next = (view + 1) % NODES;
+
+    CHECK_EQ(netsim_send(s, leader, leader, HS2N_LANE_PROPOSAL, PROPOSAL, &tag),
+             HS2N_OK);
+    netsim_flush(s, leader);
+    netsim_run(s, HS2N_MS(5));
+    for (size_t i = 0; i < NODES; i++) {
+      if (i != next) {
+        CHECK_EQ(netsim_send(s, i, next, HS2N_LANE_VOTE, VOTE, &tag), HS2N_OK);
+        netsim_flush(s, i);
+      }
+    }
+    netsim_run(s, HS2N_MS(5));
+  }
+  netsim_run(s, HS2N_MS(100));
+  bytes = bytes_of_all(s, NODES) - bytes;
+  printf("# %llu bytes for %llu of payload: %llu.%02llu\n",
+         (unsigned long long)bytes, (unsigned long long)payload,
+         (unsigned long long)(bytes / payload),
+         (unsigned long long)(bytes * 100 / payload % 100));
+  CHECK(bytes * 100 <= payload * 108);
+  netsim_free(s);
+}
+
+/* Ten senders, ten thousand votes of virtual time's every second, for three:
+ * all are taken, and the receiver holds no more at the end than before. */
+/* covers: H42 */
+static void ten_thousand_votes_a_second_are_taken_with_flat_memory(void) {
+  enum { NODES = 11, EACH_MS = 1, SECONDS = 3 };
+  struct netsim *s = mesh(NODES, 8);
+  int64_t held = 0;
+  struct hs2n_tag tag;
+
+  for (unsigned ms = 0; ms < SECONDS * 1000; ms++) {
+    for (size_t i = 1; i < NODES; i++) {
+      CHECK_EQ(netsim_send(s, i, 0, HS2N_LANE_VOTE, 150, &tag), HS2N_OK);
+      netsim_flush(s, i);
+    }
+    netsim_run(s, HS2N_MS(EACH_MS));
+    if (ms == 1000) {
+      held = netsim_node(s, 0)->mem.live_bytes;
+    }
+  }
+  netsim_run(s, HS2N_MS(100));
+  CHECK_EQ(netsim_node(s, 0)->seen.messages, SECONDS * 1000 * (NODES - 1));
+  CHECK_EQ(netsim_node(s, 1)->seen.dones, SECONDS * 1000);
+  CHECK(netsim_node(s, 0)->mem.live_bytes <= held + (64 << 10));
+  netsim_free(s);
+}
+
 int main(void) {
   RUN(a_hundred_votes_of_one_turn_share_packets_and_none_waits);
   RUN(one_vote_on_an_idle_link_leaves_at_once);
   RUN(an_answer_leaves_together_with_the_acknowledgement);
   RUN(a_mebibyte_costs_five_per_cent_at_most);
   RUN(a_vote_waits_for_no_more_than_what_has_left_when_a_view_ends);
+  RUN(a_full_view_costs_little_besides_its_payload);
+  RUN(ten_thousand_votes_a_second_are_taken_with_flat_memory);
   RUN(half_a_small_body_of_a_dead_view_does_no_harm);
   return tap_done();
 }

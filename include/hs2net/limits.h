@@ -84,7 +84,10 @@ extern "C" {
     "for its acknowledgement before a copy goes on a stream")                  \
   X(uint32_t, datagram_copy_lossy_permille, 500, 100, 10000,                   \
     "the same, while more than 5 of 1,000 packets get lost")                   \
-  X(uint32_t, datagram_copy_min_ms, 2, 0, 10000, "ms, the least such wait")
+  X(uint32_t, datagram_copy_min_ms, 2, 0, 10000, "ms, the least such wait")    \
+  X(uint32_t, content_ids_per_peer, 1024, 1, 65536,                            \
+    "messages of a peer that are known by their content "                      \
+    "(HS2N_TYPE_BY_CONTENT)")
 
 struct hs2n_limits {
   size_t struct_size;

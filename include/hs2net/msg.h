@@ -49,6 +49,14 @@ enum hs2n_type_flag {
    * struct hs2n_evidence.  Costs Ed25519 and SHA-256 over the body at either
    * end. */
   HS2N_TYPE_SIGNED = 1u << 1,
+  /* For what comes by several paths, such as transactions: a message with the
+   * same type, view, VIEW_BOUND and body as one that the application has taken
+   * (ACCEPT or IGNORE), whoever sent it, is acknowledged and not given to it
+   * again.  Of each peer the last limits.content_ids_per_peer are remembered,
+   * also across its restarts.  Until the verdict is there, the same may come
+   * from another peer.  Not together with HS2N_TYPE_SIGNED, and not for
+   * requests and responses: they are more than their content. */
+  HS2N_TYPE_BY_CONTENT = 1u << 2,
 };
 
 /* What a message of a type is for. */

@@ -489,7 +489,8 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(requests_asked, "peers asked, over all requests")                         \
   X(requests_late, "times a peer did not answer a request in its time")       \
   X(requests_unserved, "requests of peers refused above rx_requests_max")     \
-  X(responses_dropped, "responses that nobody waited for any more")
+  X(responses_dropped, "responses that nobody waited for any more")           \
+  X(messages_known, "messages dropped that were known by their content")
 
 struct hs2n_stats {
   size_t struct_size;

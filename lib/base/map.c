@@ -1,5 +1,7 @@
 #include "base/map.h"
 
+#include "base/siphash.h"
+
 #include <assert.h>
 #include <hs2net/error.h>
 #include <stdbool.h>
@@ -21,74 +23,6 @@ struct hs2ni_map {
   uint32_t mask; /* slots - 1 */
   struct slot slots[];
 };
-
-/* ---- SipHash-2-4 -------------------------------------------------------- */
-
-struct sip {
-  uint64_t v0, v1, v2, v3;
-};
-
-static uint64_t rotate_left(uint64_t x, int k) {
-  return x << k | x >> (64 - k);
-}
-
-static void sip_round(struct sip *s) {
-  s->v0 += s->v1;
-  s->v1 = rotate_left(s->v1, 13) ^ s->v0;
-  s->v0 = rotate_left(s->v0, 32);
-  s->v2 += s->v3;
-  s->v3 = rotate_left(s->v3, 16) ^ s->v2;
-  s->v0 += s->v3;
-  s->v3 = rotate_left(s->v3, 21) ^ s->v0;
-  s->v2 += s->v1;
-  s->v1 = rotate_left(s->v1, 17) ^ s->v2;
-  s->v2 = rotate_left(s->v2, 32);
-}
-
-static void sip_word(struct sip *s, uint64_t word) {
-  s->v3 ^= word;
-  sip_round(s);
-  sip_round(s);
-  s->v0 ^= word;
-}
-
-/* Little-endian number of up to 8 bytes. */
-static uint64_t load(const uint8_t *at, size_t len) {
-  uint64_t word = 0;
-
-  for (size_t i = 0; i < len; i++) {
-    word |= (uint64_t)at[i] << 8 * i;
-  }
-  return word;
-}
-
-uint64_t hs2ni_siphash(const uint8_t key[16], struct hs2n_span bytes) {
-  const uint64_t k0 = load(key, 8);
-  const uint64_t k1 = load(key + 8, 8);
-  const size_t whole = bytes.len - bytes.len % 8;
-  struct sip s = {
-      .v0 = k0 ^ 0x736f6d6570736575u,
-      .v1 = k1 ^ 0x646f72616e646f6du,
-      .v2 = k0 ^ 0x6c7967656e657261u,
-      .v3 = k1 ^ 0x7465646279746573u,
-  };
-  uint64_t last = (uint64_t)bytes.len << 56;
-
-  for (size_t i = 0; i < whole; i += 8) {
-    sip_word(&s, load(bytes.data + i, 8));
-  }
-  if (bytes.len > whole) {
-    last |= load(bytes.data + whole, bytes.len - whole);
-  }
-  sip_word(&s, last);
-  s.v2 ^= 0xff;
-  for (int i = 0; i < 4; i++) {
-    sip_round(&s);
-  }
-  return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
-}
-
-/* ---- the table ---------------------------------------------------------- */
 
 /* A power of two of which at most two thirds are ever taken, so that a probe
  * soon meets a free slot. */

@@ -26,7 +26,5 @@ void *hs2ni_map_remove(struct hs2ni_map *map, struct hs2n_span key);
 uint32_t hs2ni_map_count(const struct hs2ni_map *map);
 /* Bytes that a map of this size takes, for hs2n_limits_memory. */
 size_t hs2ni_map_footprint(uint32_t entries_max);
-/* SipHash-2-4 of bytes (Aumasson and Bernstein 2012). */
-uint64_t hs2ni_siphash(const uint8_t key[16], struct hs2n_span bytes);
 
 #endif /* HS2NI_BASE_MAP_H */

@@ -47,7 +47,11 @@ int hs2ni_chan_new(struct hs2ni_chan **out, struct hs2ni_msgs *msgs,
   }
   chan->msgs = msgs;
   chan->peer = peer;
-  if (hs2ni_ledger_new(&chan->rx.ledger, chan) != HS2N_OK) {
+  if ((msgs->contents != NULL &&
+       hs2ni_content_ring_new(&chan->content, msgs->contents, msgs->env) !=
+           HS2N_OK) ||
+      hs2ni_ledger_new(&chan->rx.ledger, chan) != HS2N_OK) {
+    hs2ni_content_ring_free(chan->content, msgs->env);
     hs2ni_free(msgs->env, chan, sizeof(*chan));
     return HS2N_ERR_NO_MEMORY;
   }
@@ -133,6 +137,7 @@ void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
   }
   hs2ni_list_remove(&msgs->chans, &chan->node);
   hs2ni_ledger_close(chan->rx.ledger);
+  hs2ni_content_ring_free(chan->content, msgs->env);
   hs2ni_free(msgs->env, chan, sizeof(*chan));
 }
 

@@ -7,6 +7,7 @@
 #include "base/timer.h"
 #include "link/link.h"
 #include "msg/acks.h"
+#include "msg/content.h"
 #include "msg/delay.h"
 #include "msg/msgs.h"
 #include "msg/requests.h"
@@ -42,7 +43,8 @@ struct hs2ni_chan {
   uint64_t peer_types_known;                          /* bit per id */
   uint64_t peer_caps; /* what the peer can read, HS2NI_CAP_* */
   struct hs2ni_ack_tx ack_tx;
-  struct hs2ni_delay delay; /* from send to acknowledgement */
+  struct hs2ni_delay delay;           /* from send to acknowledgement */
+  struct hs2ni_content_ring *content; /* NULL: no type is known by it */
 
   /* What the application made of its messages, since it was met first. */
   uint64_t judged_n;
@@ -72,6 +74,7 @@ struct hs2ni_msg_type {
   enum hs2n_compression compression;
   bool secret;
   bool is_signed;
+  bool by_content;
   uint8_t role;     /* enum hs2n_type_role */
   uint8_t response; /* of ROLE_REQUEST */
   uint32_t size_max;
@@ -84,6 +87,7 @@ struct hs2ni_msgs {
   uint32_t body_max[HS2N_LANES]; /* largest size_max of a lane's types */
   uint32_t codecs;         /* HS2NI_PACK_BIT of those that types declare */
   struct hs2ni_pack *pack; /* NULL: none does */
+  struct hs2ni_contents *contents; /* NULL: no type is known by content */
   uint64_t view;
   /* The highest number of a channel that was freed.  Its peer may remember them
    * when it is a member again, so none is given twice. */

@@ -257,6 +257,37 @@ static bool verified(struct hs2ni_rx_msg *m) {
   }
 }
 
+/* Whether the application has taken the same already, from whomever.  Then m is
+ * dealt with unseen. */
+static bool is_known(struct hs2ni_rx_msg *m) {
+  struct hs2ni_rx_lane *lane = m->lane;
+  struct hs2ni_msgs *msgs = lane->chan->msgs;
+  const struct hs2n_msg msg = given(m);
+
+  if (!msgs->types[m->type].by_content) {
+    return false;
+  }
+  m->content = hs2ni_contents_id(msgs->contents, &msg);
+  if (!hs2ni_contents_have(msgs->contents, &m->content)) {
+    return false;
+  }
+  msgs->env->stats.messages_known++;
+  /* So that it stays known though the peer that was first sends many more. */
+  hs2ni_content_ring_add(lane->chan->content, &m->content);
+  drop(m);
+  hs2ni_rx_lane_update(lane);
+  return true;
+}
+
+/* The application has taken m. */
+static void remember(const struct hs2ni_rx_msg *m) {
+  const struct hs2ni_chan *chan = m->lane->chan;
+
+  if (chan->msgs->types[m->type].by_content) {
+    hs2ni_content_ring_add(chan->content, &m->content);
+  }
+}
+
 bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
   struct hs2ni_rx_msg *m;
 
@@ -265,7 +296,7 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
   while ((m = next_message(msgs)) != NULL) {
     switch (hs2ni_rx_inflate(m)) {
     case HS2NI_OPENED:
-      if (verified(m) && !is_unserved(m)) {
+      if (verified(m) && !is_known(m) && !is_unserved(m)) {
         deliver(msgs, m, out);
         return true;
       }
@@ -338,6 +369,7 @@ static void apply_to_message(struct hs2ni_rx_msg *m,
   switch (verdict) {
   case HS2N_ACCEPT:
   case HS2N_IGNORE:
+    remember(m);
     drop(m);
     break;
   case HS2N_REJECT:

@@ -63,9 +63,10 @@ static uint64_t forms(const struct hs2n_limits *limits, bool is_packed,
   return sum;
 }
 
-static bool any_signed(const struct hs2n_type *types, size_t types_n) {
+static bool any_flagged(const struct hs2n_type *types, size_t types_n,
+                        enum hs2n_type_flag flag) {
   for (size_t i = 0; i < types_n; i++) {
-    if ((types[i].flags & HS2N_TYPE_SIGNED) != 0) {
+    if ((types[i].flags & (uint32_t)flag) != 0) {
       return true;
     }
   }
@@ -77,7 +78,7 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
   const uint64_t msgs = limits->tx_queue_msgs_max;
   const uint64_t large = HS2NI_LANE_BODIES_MAX;
   const bool is_packed = hs2ni_msgs_codecs(types, types_n) != 0;
-  const bool is_signed = any_signed(types, types_n);
+  const bool is_signed = any_flagged(types, types_n, HS2N_TYPE_SIGNED);
   /* Messages ready, judged later, being filled, fetched; then refusals. */
   const uint64_t rx_msgs = HS2N_LANES * (msgs + limits->rx_later_max + 1) + 1 +
                            UINT64_C(2) * HS2NI_NACKS_MAX + HS2N_LANES +
@@ -95,6 +96,9 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
          (is_signed ? blocks(rx_msgs, HS2N_SIGNATURE_LEN) : 0) +
          blocks(HS2NI_HEADS_MAX, sizeof(struct hs2ni_rx_head)) +
          blocks(limits->rx_requests_max, sizeof(struct hs2ni_rx_request)) +
+         (any_flagged(types, types_n, HS2N_TYPE_BY_CONTENT)
+              ? hs2ni_content_ring_footprint(limits)
+              : 0) +
          bodies(limits, types, types_n);
 }
 
@@ -122,5 +126,8 @@ uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
          blocks(limits->tags_max, hs2ni_send_size(limits->peers_max)) +
          blocks(limits->requests_max, hs2ni_request_size(limits->peers_max)) +
          asked(limits, types, types_n) + hs2ni_msgs_keep_bytes(limits) +
+         (any_flagged(types, types_n, HS2N_TYPE_BY_CONTENT)
+              ? hs2ni_contents_footprint(limits)
+              : 0) +
          hs2ni_pack_footprint(hs2ni_msgs_codecs(types, types_n));
 }

@@ -61,12 +61,15 @@ static void declare(struct hs2ni_msgs *msgs, const struct hs2n_type *types,
 
     assert(type->id < HS2N_TYPES_MAX);
     assert((unsigned)type->lane < HS2N_LANES);
+    assert((type->flags & HS2N_TYPE_BY_CONTENT) == 0 ||
+           type->role == HS2N_ROLE_MESSAGE);
     msgs->types[type->id] = (struct hs2ni_msg_type){
         .declared = true,
         .lane = (uint8_t)type->lane,
         .compression = type->compression,
         .secret = (type->flags & HS2N_TYPE_SECRET) != 0,
         .is_signed = (type->flags & HS2N_TYPE_SIGNED) != 0,
+        .by_content = (type->flags & HS2N_TYPE_BY_CONTENT) != 0,
         .role = (uint8_t)type->role,
         .response = type->response,
         .size_max = type->size_max,
@@ -75,6 +78,15 @@ static void declare(struct hs2ni_msgs *msgs, const struct hs2n_type *types,
       msgs->body_max[type->lane] = type->size_max;
     }
   }
+}
+
+static bool any_by_content(const struct hs2ni_msgs *msgs) {
+  for (size_t i = 0; i < HS2N_TYPES_MAX; i++) {
+    if (msgs->types[i].by_content) {
+      return true;
+    }
+  }
+  return false;
 }
 
 static int init(struct hs2ni_msgs *msgs) {
@@ -92,6 +104,9 @@ static int init(struct hs2ni_msgs *msgs) {
                               env->limits.peers_max * HS2NI_CHAN_TIMERS);
   if (err == HS2N_OK && msgs->codecs != 0) {
     err = hs2ni_pack_new(&msgs->pack, env, msgs->codecs);
+  }
+  if (err == HS2N_OK && any_by_content(msgs)) {
+    err = hs2ni_contents_new(&msgs->contents, env);
   }
   return err != HS2N_OK ? err : hs2ni_sends_init(msgs);
 }
@@ -125,6 +140,7 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs) {
   assert(msgs->requests.open.count == 0);
   hs2ni_deliver_return(msgs);
   hs2ni_pack_free(msgs->pack);
+  hs2ni_contents_free(msgs->contents, msgs->env);
   if (msgs->store != NULL) {
     hs2ni_sends_fini(msgs);
     hs2ni_timers_fini(&msgs->timers, msgs->env);

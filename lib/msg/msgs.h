@@ -37,7 +37,7 @@ struct hs2ni_msgs;
 struct hs2ni_chan;
 
 /* types are copied; env is kept.
- * Returns HS2N_OK or HS2N_ERR_NO_MEMORY. */
+ * Returns HS2N_OK, HS2N_ERR_NO_MEMORY or HS2N_ERR_RANDOM. */
 HS2N_MUST_CHECK int hs2ni_msgs_new(struct hs2ni_msgs **out,
                                    struct hs2ni_env *env,
                                    const struct hs2n_type *types,

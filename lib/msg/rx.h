@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/list.h"
+#include "msg/content.h"
 #include "msg/dedup.h"
 #include "msg/loose_window.h"
 #include "msg/tx.h"
@@ -74,6 +75,8 @@ struct hs2ni_rx_msg {
   bool loose; /* it has no order, and a number of its own kind */
   bool acked; /* acknowledged already: it is given again */
   bool held;  /* counts in rx.future_bytes */
+  struct hs2ni_content_id content; /* of a type that is known by it, once it
+                                      was to be given to the application */
 };
 
 /* A large record and its body stream; at least one of them has come. */

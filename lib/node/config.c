@@ -82,6 +82,20 @@ static bool may_compress(const struct hs2n_type *type) {
          (hs2ni_pack_built() & HS2NI_PACK_BIT(type->compression)) != 0;
 }
 
+/* Who signed a message, or what it asks or answers, is no part of its content.
+ */
+static bool good_flags(const struct hs2n_type *type) {
+  const uint32_t known =
+      HS2N_TYPE_SECRET | HS2N_TYPE_SIGNED | HS2N_TYPE_BY_CONTENT;
+
+  if ((type->flags & HS2N_TYPE_BY_CONTENT) != 0 &&
+      ((type->flags & HS2N_TYPE_SIGNED) != 0 ||
+       type->role != HS2N_ROLE_MESSAGE)) {
+    return false;
+  }
+  return (type->flags & ~known) == 0;
+}
+
 static int check_type(const struct hs2n_type *type, uint64_t *seen,
                       const char **out_field) {
   if (type->id >= HS2N_TYPES_MAX || (*seen >> type->id & 1u) != 0) {
@@ -94,7 +108,7 @@ static int check_type(const struct hs2n_type *type, uint64_t *seen,
   if (type->size_max > HS2N_BODY_MAX) {
     return bad(out_field, "types.size_max");
   }
-  if ((type->flags & ~(uint32_t)(HS2N_TYPE_SECRET | HS2N_TYPE_SIGNED)) != 0) {
+  if (!good_flags(type)) {
     return bad(out_field, "types.flags");
   }
   return may_compress(type) ? HS2N_OK : bad(out_field, "types.compression");

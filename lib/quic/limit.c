@@ -1,5 +1,7 @@
 #include "quic/endpoint.h"
 
+#include "base/siphash.h"
+
 #include <string.h>
 
 #define WAYS 4u /* entries that compete for one place */

@@ -255,7 +255,11 @@ void world_init(struct world *w, const struct world_options *options) {
                                    .port = (uint16_t)(i + 1)};
 
     test_mem_init(&p->mem, 0);
-    p->env = (struct hs2ni_env){.mem = &p->mem.mem, .now = HS2N_S(1)};
+    p->number = i;
+    p->env = (struct hs2ni_env){.mem = &p->mem.mem,
+                                .now = HS2N_S(1),
+                                .rand = rand_of_place,
+                                .rand_data = &p->number};
     hs2n_limits_default(&p->env.limits);
     if (options->limits != NULL) {
       p->env.limits = options->limits[options->limits_differ ? i : 0];

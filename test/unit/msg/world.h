@@ -45,6 +45,7 @@ struct world_end { /* a place's view of another place */
 struct world_place {
   struct test_mem mem;
   struct hs2ni_env env;
+  uint32_t number;
   struct hs2n_identity *identity;
   struct hs2n_key key;
   struct hs2ni_msgs *msgs;

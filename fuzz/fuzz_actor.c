@@ -121,6 +121,8 @@ static void name_members(struct fuzz *f, size_t i) {
                           byte(&f->in) % 2);
 }
 
+static const enum hs2n_verdict verdicts[] = {HS2N_ACCEPT, HS2N_BUSY, HS2N_HOLD};
+
 static void to_node(struct fuzz *f, uint8_t op, size_t i, size_t k) {
   struct test_mem *mem = &at(f, i)->mem;
 
@@ -145,7 +147,7 @@ static void to_node(struct fuzz *f, uint8_t op, size_t i, size_t k) {
     mem->fail_at = mem->requests + byte(&f->in);
     return;
   case 7:
-    at(f, i)->verdict = (byte(&f->in) & 1) != 0 ? HS2N_BUSY : HS2N_ACCEPT;
+    at(f, i)->verdict = verdicts[byte(&f->in) % 3];
     return;
   default:
     name_members(f, i);

@@ -51,7 +51,8 @@ struct fuzz {
   uint64_t credited, received;
   uint64_t last[HS2N_LANES]; /* seq given to the application */
   bool taken[HS2N_LANES][LOOSE_MAX];
-  bool no_datagrams; /* the peer can't read them */
+  bool kept[2][HS2N_LANES][LOOSE_MAX]; /* for its view; [1]: unordered */
+  bool no_datagrams;                   /* the peer can't read them */
   struct hs2n_msg_id later[LATER_MAX];
   size_t later_n;
   struct hs2n_buf *held;
@@ -69,7 +70,11 @@ static const struct hs2n_type types[] = {
      .size_max = 9000,
      .name = "c",
      .compression = HS2N_COMPRESSION_LZ4},
-    {.id = 5, .lane = HS2N_LANE_BULK, .size_max = 9000, .name = "d"},
+    {.id = 5,
+     .lane = HS2N_LANE_BULK,
+     .size_max = 9000,
+     .name = "d",
+     .flags = HS2N_TYPE_BY_CONTENT},
     {.id = 6,
      .lane = HS2N_LANE_VOTE,
      .size_max = 64,
@@ -201,16 +206,24 @@ static void reconnect(struct fuzz *f, bool restarted) {
     f->incarnation++;
     memset(f->last, 0, sizeof(f->last));
     memset(f->taken, 0, sizeof(f->taken));
+    memset(f->kept, 0, sizeof(f->kept));
     f->no_datagrams = !f->no_datagrams;
     f->later_n = 0;
   }
   attach(f);
 }
 
+static int no_secrets(void *user_data, uint8_t *out, size_t len) {
+  (void)user_data;
+  memset(out, 1, len);
+  return 0;
+}
+
 static void start(struct fuzz *f, uint8_t fail_at) {
   *f = (struct fuzz){.conn.ops = &ops, .incarnation = 1, .fail_at = 0};
   f->mem = (struct hs2n_mem){f, mem_alloc, mem_release};
-  f->env = (struct hs2ni_env){.mem = &f->mem, .now = HS2N_S(1)};
+  f->env =
+      (struct hs2ni_env){.mem = &f->mem, .now = HS2N_S(1), .rand = no_secrets};
   hs2n_limits_default(&f->env.limits);
   f->env.limits.peers_max = 1;
   f->env.limits.tags_max = 16;
@@ -221,6 +234,7 @@ static void start(struct fuzz *f, uint8_t fail_at) {
   f->env.limits.rx_stream_window_bytes = 16384;
   f->env.limits.rx_held_bytes = 65536;
   f->env.limits.rx_later_max = 16;
+  f->env.limits.content_ids_per_peer = 4;
   f->env.limits.requests_max = 8;
   f->env.limits.requests_bytes_max = 65536;
   f->env.limits.rx_requests_max = 6;
@@ -452,20 +466,43 @@ static void transport_credit(struct fuzz *f) {
 /* ---- the application --------------------------------------------------------
  */
 
+static bool *kept(struct fuzz *f, struct hs2n_msg_id id) {
+  return &f->kept[id.unordered][id.lane][id.seq];
+}
+
+/* Each comes once, in order where there is one; but what was kept for its view
+ * comes again. */
+static void in_turn(struct fuzz *f, struct hs2n_msg_id id, bool taken) {
+  if (id.seq < LOOSE_MAX && *kept(f, id)) {
+    *kept(f, id) = false;
+  } else if (!id.unordered) {
+    expect(id.seq > f->last[id.lane]);
+    f->last[id.lane] = taken ? id.seq : f->last[id.lane];
+  } else if (id.seq < LOOSE_MAX) {
+    expect(!f->taken[id.lane][id.seq]);
+    f->taken[id.lane][id.seq] = taken;
+  }
+}
+
+static enum hs2n_verdict choose(const struct fuzz *f,
+                                const struct hs2ni_event *e, uint8_t what) {
+  const enum hs2n_verdict verdict = (enum hs2n_verdict)(what % 6 + 1);
+
+  if ((verdict == HS2N_LATER && f->later_n == LATER_MAX) ||
+      (verdict == HS2N_HOLD && e->id.seq >= LOOSE_MAX)) {
+    return HS2N_ACCEPT;
+  }
+  return verdict;
+}
+
 static void message(struct fuzz *f, const struct hs2ni_event *e, uint8_t what) {
-  const enum hs2n_verdict verdict =
-      what % 5 + 1 == HS2N_LATER && f->later_n == LATER_MAX
-          ? HS2N_ACCEPT
-          : (enum hs2n_verdict)(what % 5 + 1);
+  const enum hs2n_verdict verdict = choose(f, e, what);
 
   expect(e->id.incarnation == f->incarnation);
-  if (!e->id.unordered) {
-    expect(e->id.seq > f->last[e->id.lane]);
-    f->last[e->id.lane] =
-        verdict != HS2N_BUSY ? e->id.seq : f->last[e->id.lane];
-  } else if (e->id.seq < LOOSE_MAX) {
-    expect(!f->taken[e->id.lane][e->id.seq]);
-    f->taken[e->id.lane][e->id.seq] = verdict != HS2N_BUSY;
+  in_turn(f, e->id, verdict != HS2N_BUSY);
+  if (verdict == HS2N_HOLD && e->kind == HS2NI_EVENT_MESSAGE &&
+      e->msg.view > f->msgs->view) {
+    *kept(f, e->id) = true;
   }
   if (what >= 128 && e->msg.body != NULL) {
     hs2n_buf_unref(f->held);

@@ -75,6 +75,74 @@ static void any_allocation_of_the_receiver_may_fail(void) {
   CHECK(at > 5);
 }
 
+static void send_for_view(struct world *w, uint64_t view, size_t len) {
+  const struct hs2ni_target target = {
+      .chan = w->places[0].ends[1].chan, .peer = {1}, .weight = 1};
+  const struct hs2n_msg msg = {.type = HS2N_LANE_PROPOSAL,
+                               .flags = HS2N_MSG_VIEW_BOUND,
+                               .view = view,
+                               .body = world_body(w, 0, len, (uint8_t)view)};
+
+  CHECK_EQ(hs2ni_msgs_send(w->places[0].msgs, &target, 1, &msg, NULL), HS2N_OK);
+  hs2n_buf_unref(msg.body);
+}
+
+/* Lets all come in; how many messages place 1 got. */
+static size_t fetch_all(struct world *w, enum hs2n_verdict verdict) {
+  struct hs2ni_event event;
+  size_t got = 0;
+
+  for (int i = 0; i < 3; i++) {
+    world_settle(w);
+    while (world_next(w, 1, verdict, &event)) {
+      got += event.kind == HS2NI_EVENT_MESSAGE;
+    }
+    join_again(w);
+    world_sleep(w, HS2N_MS(20)); /* until the next try */
+  }
+  world_settle(w);
+  return got;
+}
+
+/* Messages that are kept for their view while request number `at` of their
+ * receiver fails.  Returns whether that request was reached. */
+static bool hold_with_failure(uint64_t at, const struct hs2n_type *types) {
+  struct world w;
+  bool reached;
+
+  world_init(&w, &(struct world_options){.net = {.seed = at, .whole = true},
+                                         .types = types});
+  w.places[1].mem.fail_at = w.places[1].mem.requests + at;
+  world_join(&w, 0, 1);
+  for (uint64_t view = 1; view <= 3; view++) {
+    send_for_view(&w, view, 3000);
+    send_for_view(&w, view, 100000);
+  }
+  CHECK_EQ(fetch_all(&w, HS2N_HOLD), 6);
+  CHECK(hs2ni_chan_idle(w.places[0].ends[1].chan));
+  for (uint64_t view = 1; view <= 3; view++) {
+    CHECK_EQ(hs2ni_msgs_enter_view(w.places[1].msgs, view), HS2N_OK);
+    CHECK_EQ(fetch_all(&w, HS2N_ACCEPT), 2);
+  }
+  CHECK_EQ(w.places[1].ends[0].chan->rx.future_bytes, 0);
+  reached = w.places[1].mem.requests >= w.places[1].mem.fail_at;
+  world_fini(&w);
+  return reached;
+}
+
+static void what_is_kept_is_kept_whatever_allocation_fails(void) {
+  uint64_t at = 1;
+
+  while (hold_with_failure(at, world_types)) {
+    at++;
+  }
+  CHECK(at > 5);
+  for (at = 1; hold_with_failure(at, world_packed_types);) {
+    at++;
+  }
+  CHECK(at > 5);
+}
+
 static void making_a_layer_may_fail_at_any_point(void) {
   for (uint64_t at = 1;; at++) {
     struct test_mem mem;
@@ -105,5 +173,6 @@ int main(void) {
   RUN(making_a_layer_may_fail_at_any_point);
   RUN(any_allocation_of_the_sender_may_fail);
   RUN(any_allocation_of_the_receiver_may_fail);
+  RUN(what_is_kept_is_kept_whatever_allocation_fails);
   return tap_done();
 }

@@ -187,6 +187,23 @@ static void time_without_a_connection_does_not_count(void) {
   netsim_free(s);
 }
 
+/* It is asked each time a view begins. */
+static void asking_takes_no_memory(void) {
+  struct netsim *s = start(0);
+  struct test_mem *mem = &netsim_node(s, 0)->mem;
+  uint64_t requests;
+  hs2n_time before;
+
+  (void)median_of_quorums(s, 18);
+  before = estimate(s, 18, 900);
+  requests = mem->requests;
+  mem->fail_at = requests + 1;
+  CHECK_EQ(estimate(s, 18, 900), before);
+  CHECK_EQ(mem->requests, requests);
+  mem->fail_at = 0;
+  netsim_free(s);
+}
+
 /* ---- what judging has cost -------------------------------------------------
  */
 
@@ -237,6 +254,7 @@ int main(void) {
   RUN(each_peer_has_its_own_distribution);
   RUN(what_is_not_known_is_not_guessed);
   RUN(time_without_a_connection_does_not_count);
+  RUN(asking_takes_no_memory);
   RUN(verdicts_and_their_cost_are_counted_by_peer);
   return tap_done();
 }

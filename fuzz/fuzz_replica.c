@@ -30,6 +30,18 @@ static void broadcast(void *self, enum rep_kind kind, uint64_t view,
   send(self, 0, kind, view, body);
 }
 
+static bool ask(void *self, const uint32_t *whom, uint32_t count,
+                struct rep_bytes *body, hs2n_time deadline) {
+  (void)self;
+  (void)whom;
+  (void)body;
+  (void)deadline;
+  if (count == 0) {
+    abort();
+  }
+  return true;
+}
+
 static void enter_view(void *self, uint64_t view,
                        const uint32_t leaders[REP_LEADERS]) {
   (void)self;
@@ -80,6 +92,35 @@ static bool weak_sign(void *self, struct hs2n_span bytes,
   return true;
 }
 
+static void serve(struct rep_core *core, struct rep_bytes *bytes) {
+  struct rep_bytes *answer;
+
+  if ((rep_core_serve(core, bytes, &answer) == REP_TAKEN) != (answer != NULL)) {
+    abort();
+  }
+  rep_bytes_unref(answer);
+}
+
+/* What comes in is of a kind, or 6: no answer came; 7: time has passed. */
+static void take(struct rep_core *core, uint32_t from, uint64_t what,
+                 struct rep_bytes *bytes, hs2n_time now) {
+  switch (what) {
+  case REP_SYNC_REQUEST:
+    serve(core, bytes);
+    break;
+  case REP_SYNC_RESPONSE:
+    (void)rep_core_answered(core, bytes, now);
+    break;
+  case REP_KINDS:
+    rep_core_unanswered(core, now);
+    break;
+  case REP_KINDS + 1:
+    break;
+  default:
+    (void)rep_core_receive(core, from, (enum rep_kind)what, bytes, now);
+  }
+}
+
 /* Input: kind and sender (1 byte), length (2), body; again and again. */
 static void feed(struct rep_core *core, struct hs2n_span input, uint64_t *seq) {
   struct rep_reader r = rep_reader_of(input);
@@ -95,13 +136,8 @@ static void feed(struct rep_core *core, struct hs2n_span input, uint64_t *seq) {
     if (bytes == NULL) {
       abort();
     }
-    now += HS2N_US(100);
-    if ((head & 7) < REP_KINDS) {
-      (void)rep_core_receive(core, (uint32_t)(1 + (head >> 3) % 3),
-                             (enum rep_kind)(head & 7), bytes, now);
-    } else {
-      now += HS2N_MS(200);
-    }
+    now += (head & 7) < REP_KINDS ? HS2N_US(100) : HS2N_MS(200);
+    take(core, (uint32_t)(1 + (head >> 3) % 3), head & 7, bytes, now);
     rep_core_stored(core, *seq, now);
     if (rep_core_deadline(core) <= now) {
       rep_core_tick(core, now);
@@ -116,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
   const struct rep_env env = {.self = &seq,
                               .send = send,
                               .broadcast = broadcast,
+                              .ask = ask,
                               .enter_view = enter_view,
                               .append_block = append_block,
                               .append_state = append_state,

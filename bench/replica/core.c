@@ -222,11 +222,8 @@ enum rep_verdict rep_core_receive(struct rep_core *core, uint32_t from,
     verdict = rep_on_timeout(core, from, span, now);
     break;
   case REP_SYNC_REQUEST:
-    verdict = rep_on_sync_request(core, from, span);
-    break;
   case REP_SYNC_RESPONSE:
-    verdict = rep_on_sync_response(core, from, body, now);
-    break;
+    break; /* have calls of their own */
   }
   if (verdict == REP_WRONG) {
     core->counters.wrong++;
@@ -286,7 +283,7 @@ enum rep_mempool_result rep_core_submit(struct rep_core *core,
 
 hs2n_time rep_core_deadline(const struct rep_core *core) {
   hs2n_time deadline = core->pacemaker.deadline;
-  hs2n_time propose;
+  hs2n_time propose, sync;
 
   if (!core->started) {
     return HS2N_TIME_NEVER;
@@ -296,11 +293,8 @@ hs2n_time rep_core_deadline(const struct rep_core *core) {
   }
   propose = rep_propose_deadline(core);
   deadline = propose < deadline ? propose : deadline;
-  if ((core->sync.open || core->sync.tries > 0) &&
-      core->sync.deadline < deadline) {
-    deadline = core->sync.deadline;
-  }
-  return deadline;
+  sync = rep_sync_deadline(core);
+  return sync < deadline ? sync : deadline;
 }
 
 void rep_core_tick(struct rep_core *core, hs2n_time now) {

@@ -38,7 +38,7 @@ struct rep_config {
   hs2n_time timer_min;  /* least time-out of a view */
   hs2n_time timer_max;  /* doubling stops here */
   hs2n_time idle;       /* wait for transactions; below timer_min */
-  hs2n_time sync_retry; /* asks another peer for missing blocks after this */
+  hs2n_time sync_retry; /* another is asked for missing blocks after this */
   uint32_t block_txs_max;
   uint32_t block_bytes_max; /* of an encoded block */
   uint32_t sync_bytes_max;  /* of a response with blocks */
@@ -79,6 +79,14 @@ struct rep_env {
   void (*broadcast)(void *self, enum rep_kind kind, uint64_t view,
                     struct rep_bytes *body);
 
+  /* Asks replicas for blocks, the first of them first, and the next when one
+   * refuses, is silent for a while or gives an answer that is not REP_TAKEN.
+   * Ends when an answer is, or with rep_core_unanswered at the deadline or
+   * earlier; a new question takes the place of an open one.  Returns false
+   * when it can't be asked now. */
+  bool (*ask)(void *self, const uint32_t *whom, uint32_t count,
+              struct rep_bytes *body, hs2n_time deadline);
+
   /* The replica is in a new view.  leaders: who leads it and the next one, as
    * far as can be told; perhaps this replica. */
   void (*enter_view)(void *self, uint64_t view,
@@ -116,7 +124,7 @@ struct rep_counters {
   uint64_t blocks;        /* committed */
   uint64_t txs;           /* committed for the first time */
   uint64_t txs_repeated;  /* committed again, not executed */
-  uint64_t sync_requests; /* sent */
+  uint64_t sync_requests; /* questions for blocks */
   uint64_t sync_blocks;   /* taken from responses */
   uint64_t wrong;         /* messages found wrong */
   uint64_t dropped;       /* for want of memory or room in the tree */
@@ -153,11 +161,24 @@ bool rep_core_restore_block(struct rep_core *core, struct rep_block *block,
 /* Begins: the timer of the first view runs from now. */
 void rep_core_start(struct rep_core *core, hs2n_time now);
 
-/* A message of an authenticated replica (from < n).  Takes its own references
- * of what it keeps of body. */
+/* A message of an authenticated replica (from < n), but for questions and
+ * answers.  Takes its own references of what it keeps of body. */
 enum rep_verdict rep_core_receive(struct rep_core *core, uint32_t from,
                                   enum rep_kind kind, struct rep_bytes *body,
                                   hs2n_time now);
+
+/* A question of another replica, a REP_SYNC_REQUEST.  With REP_TAKEN
+ * *out_answer is set to a new reference of a REP_SYNC_RESPONSE; otherwise
+ * somebody else must be asked. */
+enum rep_verdict rep_core_serve(struct rep_core *core, struct rep_bytes *body,
+                                struct rep_bytes **out_answer);
+
+/* An answer to what env.ask was told last.  REP_TAKEN ends the question. */
+enum rep_verdict rep_core_answered(struct rep_core *core,
+                                   struct rep_bytes *body, hs2n_time now);
+
+/* What env.ask was told last has ended without an answer that was taken. */
+void rep_core_unanswered(struct rep_core *core, hs2n_time now);
 
 /* Everything up to this append_state is on stable storage. */
 void rep_core_stored(struct rep_core *core, uint64_t seq, hs2n_time now);

@@ -5,7 +5,6 @@
 #include "core.h"
 #include "pacemaker.h"
 #include "quorum.h"
-#include "sync.h"
 
 /* A vote or time-out that waits until its state is stored. */
 struct rep_waiting {
@@ -28,6 +27,15 @@ struct rep_held {
   uint32_t from;
 };
 #define REP_HELD_MAX 8
+
+/* Missing blocks: one question is open at a time. */
+struct rep_sync {
+  bool open;
+  uint32_t tries;       /* questions in a row without an answer of use */
+  hs2n_time pause_end;  /* after such a one: when to ask again */
+  struct rep_hash want; /* of which the asker held the certificate */
+  uint64_t next_height; /* where the last answer ended, + 1; 0: none */
+};
 
 struct rep_core {
   struct rep_config config;
@@ -153,9 +161,7 @@ void rep_store_and_send(struct rep_core *core, enum rep_kind kind, uint32_t to,
 
 /* Asks for the block of the lock if it is missing; again after a while. */
 void rep_sync_step(struct rep_core *core, hs2n_time now);
-enum rep_verdict rep_on_sync_request(struct rep_core *core, uint32_t from,
-                                     struct hs2n_span body);
-enum rep_verdict rep_on_sync_response(struct rep_core *core, uint32_t from,
-                                      struct rep_bytes *body, hs2n_time now);
+/* When rep_sync_step has to be called without other cause. */
+hs2n_time rep_sync_deadline(const struct rep_core *core);
 
 #endif /* REP_CORE_INT_H */

@@ -8,65 +8,102 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define REFUSALS_MAX 3 /* then the next question waits */
+/* Time that a question gets beyond the turn of each who is asked, in such
+ * turns: a late answer is as good as any. */
+#define SPARE_TURNS 3
 
 /* ---- asking ------------------------------------------------------------- */
 
-/* Who extends the missing block has it, and was there a moment ago.  After
- * that proposer the signers; when none of them helps, anybody might. */
-static uint32_t whom_to_ask(const struct rep_core *core) {
-  const struct rep_sync *const s = &core->sync;
-  struct rep_signers all = {{0}};
+struct whom {
+  uint32_t list[REP_N_MAX];
+  uint32_t count;
+  struct rep_signers named;
+};
 
-  for (uint32_t i = 0; i < core->held_count && s->tries == 0; i++) {
-    if (rep_hash_eq(&core->held[i].parent, &core->lock->block)) {
-      return core->held[i].from;
-    }
+static void name(const struct rep_core *core, struct whom *whom,
+                 uint32_t replica) {
+  if (replica != rep_me(core) && !rep_signers_has(&whom->named, replica)) {
+    rep_signers_add(&whom->named, replica);
+    whom->list[whom->count] = replica;
+    whom->count++;
   }
-  if (s->tries < core->lock->count) {
-    return rep_sync_choose(s, &core->lock->signers, rep_me(core));
-  }
-  for (uint32_t i = 0; i < core->config.committee.n; i++) {
-    rep_signers_add(&all, i);
-  }
-  return rep_sync_choose(s, &all, rep_me(core));
 }
 
-/* How long an answer may take: doubled with each that did not come, but not
- * for ever, because what kept them away may be gone. */
-static hs2n_time patience(const struct rep_core *core) {
+/* Who extends the missing block has it, and was there a moment ago.  After
+ * that proposer the signers: f+1 of them are honest, had the block when they
+ * voted, and keep it until a later one is certified.  When none of these
+ * helped, anybody might.  Replicas begin at different places, lest they all
+ * ask the same one. */
+static void whom_to_ask(const struct rep_core *core, struct whom *out) {
+  const uint32_t n = core->config.committee.n;
+
+  *out = (struct whom){.count = 0};
+  for (uint32_t i = 0; i < core->held_count; i++) {
+    if (rep_hash_eq(&core->held[i].parent, &core->lock->block)) {
+      name(core, out, core->held[i].from);
+    }
+  }
+  for (uint32_t i = 1; i < n; i++) {
+    const uint32_t replica = (rep_me(core) + i) % n;
+
+    if (rep_signers_has(&core->lock->signers, replica)) {
+      name(core, out, replica);
+    }
+  }
+  for (uint32_t i = 1; i < n && core->sync.tries > 0; i++) {
+    name(core, out, (rep_me(core) + i) % n);
+  }
+}
+
+/* How long to wait after a question that did not help: doubled each time, but
+ * not for ever, because what kept the others away may be gone. */
+static hs2n_time pause_of(const struct rep_core *core) {
   const hs2n_time most = core->config.sync_retry;
   hs2n_time t = rep_pacemaker_base(&core->pacemaker);
 
-  for (uint32_t i = 0; i < core->sync.tries && t < most; i++) {
+  for (uint32_t i = 1; i < core->sync.tries && t < most; i++) {
     t *= 2;
   }
   return t < most ? t : most;
 }
 
-static void ask(struct rep_core *core, hs2n_time now) {
+static void fail(struct rep_core *core, hs2n_time now) {
   struct rep_sync *const s = &core->sync;
-  const uint32_t peer = whom_to_ask(core);
-  struct rep_sync_request request = {.id = s->id + 1,
-                                     .from_height = core->tree.root.height + 1,
+
+  s->open = false;
+  s->next_height = 0; /* what was got may have been another branch */
+  if (s->tries < UINT32_MAX) {
+    s->tries++;
+  }
+  s->pause_end = now + pause_of(core);
+}
+
+static bool ask(struct rep_core *core, hs2n_time now) {
+  struct rep_sync *const s = &core->sync;
+  struct rep_sync_request request = {.from_height = core->tree.root.height + 1,
                                      .want = core->lock->block};
   struct rep_bytes *const body = rep_bytes_new(REP_SYNC_REQUEST_LEN);
   struct rep_writer w;
+  struct whom whom;
+  hs2n_time time;
 
-  rep_sync_asked(s, peer, &request.want, now + patience(core));
   if (body == NULL) {
     core->counters.dropped++;
-    return;
+    return false;
   }
   if (s->next_height > request.from_height) {
     request.from_height = s->next_height;
   }
-  s->id = request.id;
   w = rep_writer_of(body->data, body->len);
   rep_sync_request_write(&w, &request);
-  core->counters.sync_requests++;
-  core->env.send(core->env.self, peer, REP_SYNC_REQUEST, REP_ALL_VIEWS, body);
+  whom_to_ask(core, &whom);
+  time = (whom.count + SPARE_TURNS) * core->config.sync_retry;
+  s->want = request.want;
+  s->open =
+      core->env.ask(core->env.self, whom.list, whom.count, body, now + time);
+  core->counters.sync_requests += s->open ? 1 : 0;
   rep_bytes_unref(body);
+  return s->open;
 }
 
 void rep_sync_step(struct rep_core *core, hs2n_time now) {
@@ -78,14 +115,24 @@ void rep_sync_step(struct rep_core *core, hs2n_time now) {
     s->next_height = 0;
     return;
   }
-  /* Refusals are answered by asking the next, but not in an endless circle. */
-  if ((s->open || s->tries >= REFUSALS_MAX) && now < s->deadline) {
+  if (s->open || (s->tries > 0 && now < s->pause_end)) {
     return;
   }
-  if (s->open) {
-    rep_sync_failed(s);
+  if (!ask(core, now)) {
+    fail(core, now);
   }
-  ask(core, now);
+}
+
+hs2n_time rep_sync_deadline(const struct rep_core *core) {
+  const struct rep_sync *const s = &core->sync;
+
+  return s->open || s->tries == 0 ? HS2N_TIME_NEVER : s->pause_end;
+}
+
+void rep_core_unanswered(struct rep_core *core, hs2n_time now) {
+  if (core->sync.open) {
+    fail(core, now);
+  }
 }
 
 /* ---- taking an answer --------------------------------------------------- */
@@ -177,7 +224,6 @@ static void adopt(struct rep_core *core, const struct chain *chain,
     if (!rep_tree_knows(&core->tree, &block->hash) &&
         rep_tree_add(&core->tree, block) == NULL) {
       core->counters.dropped++;
-      rep_sync_failed(&core->sync);
       return;
     }
     core->counters.sync_blocks++;
@@ -185,7 +231,8 @@ static void adopt(struct rep_core *core, const struct chain *chain,
     if (!rep_tree_knows(&core->tree, &block->hash)) {
       break; /* not on the committed chain: impossible but for f+1 liars */
     }
-    rep_sync_helped(&core->sync, block->height);
+    core->sync.tries = 0;
+    core->sync.next_height = block->height + 1;
   }
   if (cert != NULL) {
     rep_take_cert(core, cert, now);
@@ -206,27 +253,25 @@ static enum rep_verdict take_answer(struct rep_core *core,
     chain_fini(&chain);
     return REP_STALE;
   }
+  fail(core, now); /* unless a block of it helps */
   adopt(core, &chain, response->cert, now);
   chain_fini(&chain);
   return REP_TAKEN;
 }
 
-enum rep_verdict rep_on_sync_response(struct rep_core *core, uint32_t from,
-                                      struct rep_bytes *body, hs2n_time now) {
+enum rep_verdict rep_core_answered(struct rep_core *core,
+                                   struct rep_bytes *body, hs2n_time now) {
   struct rep_sync_response response;
-  enum rep_verdict verdict = REP_STALE;
+  enum rep_verdict verdict = REP_TAKEN; /* of no use, but nobody else's is */
 
+  assert(core->started);
   if (!rep_sync_response_decode(body, &response)) {
+    core->counters.wrong++;
     return REP_WRONG;
   }
-  /* An answer that comes after its time, when another replica was asked, is
-   * as good as any: over a slow path all of them would be late. */
-  if (core->sync.open && response.id <= core->sync.id) {
+  if (core->sync.open) {
     verdict = take_answer(core, &response, now);
-    if (verdict != REP_TAKEN && response.id == core->sync.id &&
-        from == core->sync.peer) {
-      rep_sync_failed(&core->sync);
-    }
+    core->counters.wrong += verdict == REP_WRONG ? 1 : 0;
     rep_retry_held(core, now);
     rep_sync_step(core, now);
     rep_try_propose(core, now);
@@ -354,28 +399,18 @@ static struct rep_cert *answer_cert(struct rep_core *core, struct rep_node *end,
   return justify_at(core, end, last);
 }
 
-static void answer_send(struct rep_core *core, uint32_t to, uint64_t id,
-                        const struct rep_cert *cert, const struct answer *a) {
-  struct rep_bytes *const body =
-      rep_sync_response_encode(id, cert, a->encodings, a->count);
-
-  if (body == NULL) {
-    core->counters.dropped++;
-    return;
-  }
-  core->env.send(core->env.self, to, REP_SYNC_RESPONSE, REP_ALL_VIEWS, body);
-  rep_bytes_unref(body);
-}
-
-enum rep_verdict rep_on_sync_request(struct rep_core *core, uint32_t from,
-                                     struct hs2n_span body) {
+enum rep_verdict rep_core_serve(struct rep_core *core, struct rep_bytes *body,
+                                struct rep_bytes **out_answer) {
   struct rep_sync_request request;
   struct answer a = {.count = 0};
   struct rep_cert *cert = NULL;
   struct rep_node *end;
   uint64_t to;
 
-  if (!rep_sync_request_decode(body, &request)) {
+  assert(core->started);
+  *out_answer = NULL;
+  if (!rep_sync_request_decode(rep_bytes_span(body), &request)) {
+    core->counters.wrong++;
     return REP_WRONG;
   }
   end = answer_end(core, &request.want);
@@ -389,8 +424,11 @@ enum rep_verdict rep_on_sync_request(struct rep_core *core, uint32_t from,
       request.from_height + a.count - 1 < to) {
     cert = answer_cert(core, end, request.from_height, to, &a);
   }
-  answer_send(core, from, request.id, cert, &a);
+  if (a.count > 0) {
+    *out_answer = rep_sync_response_encode(cert, a.encodings, a.count);
+    core->counters.dropped += *out_answer == NULL ? 1 : 0;
+  }
   rep_cert_unref(cert);
   answer_fini(&a);
-  return REP_TAKEN;
+  return *out_answer != NULL ? REP_TAKEN : REP_STALE;
 }

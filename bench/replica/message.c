@@ -81,7 +81,6 @@ void rep_new_view_fini(struct rep_new_view *new_view) {
 
 void rep_sync_request_write(struct rep_writer *w,
                             const struct rep_sync_request *request) {
-  rep_write_be(w, request->id, 8);
   rep_write_be(w, request->from_height, 8);
   rep_write_copy(w, request->want.bytes, HS2N_HASH_LEN);
 }
@@ -91,7 +90,6 @@ bool rep_sync_request_decode(struct hs2n_span bytes,
   struct rep_reader r = rep_reader_of(bytes);
   struct rep_sync_request request;
 
-  request.id = rep_read_be(&r, 8);
   request.from_height = rep_read_be(&r, 8);
   rep_read_copy(&r, request.want.bytes, sizeof(request.want.bytes));
   if (!rep_reader_done(&r) || request.from_height == 0) {
@@ -101,11 +99,10 @@ bool rep_sync_request_decode(struct hs2n_span bytes,
   return true;
 }
 
-struct rep_bytes *rep_sync_response_encode(uint64_t id,
-                                           const struct rep_cert *cert,
+struct rep_bytes *rep_sync_response_encode(const struct rep_cert *cert,
                                            const struct hs2n_span *encodings,
                                            uint32_t count) {
-  size_t len = 8u + 1u + 4u + (cert != NULL ? rep_cert_len(cert) : 0);
+  size_t len = 1u + 4u + (cert != NULL ? rep_cert_len(cert) : 0);
   struct rep_bytes *bytes;
   struct rep_writer w;
 
@@ -117,7 +114,6 @@ struct rep_bytes *rep_sync_response_encode(uint64_t id,
     return NULL;
   }
   w = rep_writer_of(bytes->data, bytes->len);
-  rep_write_be(&w, id, 8);
   rep_write_be(&w, cert != NULL ? 1 : 0, 1);
   if (cert != NULL) {
     rep_cert_write(&w, cert);
@@ -136,7 +132,6 @@ bool rep_sync_response_decode(struct rep_bytes *bytes,
   struct rep_sync_response response = {.owner = bytes};
   uint64_t has_cert;
 
-  response.id = rep_read_be(&r, 8);
   has_cert = rep_read_be(&r, 1);
   if (has_cert == 1) {
     response.cert = rep_cert_read(&r);

@@ -77,11 +77,10 @@ void rep_new_view_fini(struct rep_new_view *new_view);
 /* ---- catching up ------------------------------------------------------- */
 
 struct rep_sync_request {
-  uint64_t id;          /* the asker's; comes back in the response */
   uint64_t from_height; /* first block wanted, >= 1 */
   struct rep_hash want; /* the block that was found missing */
 };
-#define REP_SYNC_REQUEST_LEN (8u + 8u + HS2N_HASH_LEN)
+#define REP_SYNC_REQUEST_LEN (8u + HS2N_HASH_LEN)
 
 void rep_sync_request_write(struct rep_writer *w,
                             const struct rep_sync_request *request);
@@ -92,7 +91,6 @@ bool rep_sync_request_decode(struct hs2n_span bytes,
  * last one unless that is the wanted one, of which the asker holds it. */
 #define REP_SYNC_BLOCKS_MAX 4096
 struct rep_sync_response {
-  uint64_t id;
   struct rep_cert *cert;     /* a reference, or NULL */
   struct rep_reader encoded; /* what is left, for rep_sync_response_next */
   uint32_t blocks_left;
@@ -100,8 +98,7 @@ struct rep_sync_response {
 };
 
 /* Builds a response of count encodings; NULL when memory is out. */
-struct rep_bytes *rep_sync_response_encode(uint64_t id,
-                                           const struct rep_cert *cert,
+struct rep_bytes *rep_sync_response_encode(const struct rep_cert *cert,
                                            const struct hs2n_span *encodings,
                                            uint32_t count);
 

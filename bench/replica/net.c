@@ -29,6 +29,22 @@ static uint32_t size_max(const struct rep_config *config, enum rep_kind kind) {
   return 0;
 }
 
+/* Who is asked answers with the other kind. */
+static enum hs2n_type_role role_of(enum rep_kind kind) {
+  switch (kind) {
+  case REP_SYNC_REQUEST:
+    return HS2N_ROLE_REQUEST;
+  case REP_SYNC_RESPONSE:
+    return HS2N_ROLE_RESPONSE;
+  default:
+    return HS2N_ROLE_MESSAGE;
+  }
+}
+
+static uint8_t response_of(enum rep_kind kind) {
+  return kind == REP_SYNC_REQUEST ? REP_SYNC_RESPONSE : 0;
+}
+
 void rep_net_init(struct rep_net *net, const struct rep_config *config,
                   hs2n_time (*now)(void *self), void *now_self) {
   *net = (struct rep_net){
@@ -41,7 +57,9 @@ void rep_net_init(struct rep_net *net, const struct rep_config *config,
   {.id = REP_##kind,                         \
    .lane = (in),                             \
    .size_max = size_max(config, REP_##kind), \
-   .name = (text)},
+   .name = (text),                           \
+   .role = role_of(REP_##kind),              \
+   .response = response_of(REP_##kind)},
               REP_KIND_LIST(X)
 #undef X
           },
@@ -59,31 +77,14 @@ static uint32_t replica_of(const struct rep_net *net, struct hs2n_peer peer) {
 
 /* ---- up: from the node to the core -------------------------------------- */
 
-static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
-                                    struct hs2n_msg_id id,
-                                    const struct hs2n_msg *msg) {
-  struct rep_net *const net = self;
-  const uint32_t replica = replica_of(net, from);
-  struct hs2n_span span = {NULL, 0};
-  struct rep_bytes *body;
-  enum rep_verdict verdict;
+/* A copy, because blocks are kept for longer than a peer's receive credit
+ * should be.  NULL when memory is out. */
+static struct rep_bytes *copy_of(const struct hs2n_msg *msg) {
+  return rep_bytes_copy(msg->body != NULL ? hs2n_buf_span(msg->body)
+                                          : (struct hs2n_span){NULL, 0});
+}
 
-  (void)id;
-  if (replica == UINT32_MAX || msg->type >= REP_KINDS) {
-    return HS2N_REJECT;
-  }
-  if (msg->body != NULL) {
-    span = hs2n_buf_span(msg->body);
-  }
-  /* A copy, because blocks are kept for longer than a peer's receive credit
-   * should be. */
-  body = rep_bytes_copy(span);
-  if (body == NULL) {
-    return HS2N_BUSY;
-  }
-  verdict = rep_core_receive(net->core, replica, (enum rep_kind)msg->type, body,
-                             net->now(net->now_self));
-  rep_bytes_unref(body);
+static enum hs2n_verdict verdict_of(enum rep_verdict verdict) {
   switch (verdict) {
   case REP_TAKEN:
     return HS2N_ACCEPT;
@@ -93,6 +94,28 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
     return HS2N_REJECT;
   }
   return HS2N_REJECT;
+}
+
+static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
+                                    struct hs2n_msg_id id,
+                                    const struct hs2n_msg *msg) {
+  struct rep_net *const net = self;
+  const uint32_t replica = replica_of(net, from);
+  struct rep_bytes *body;
+  enum rep_verdict verdict;
+
+  (void)id;
+  if (replica == UINT32_MAX || msg->type >= REP_KINDS) {
+    return HS2N_REJECT;
+  }
+  body = copy_of(msg);
+  if (body == NULL) {
+    return HS2N_BUSY;
+  }
+  verdict = rep_core_receive(net->core, replica, (enum rep_kind)msg->type, body,
+                             net->now(net->now_self));
+  rep_bytes_unref(body);
+  return verdict_of(verdict);
 }
 
 static void on_peer(void *self, struct hs2n_peer peer,
@@ -111,7 +134,7 @@ static void on_peer(void *self, struct hs2n_peer peer,
   }
 }
 
-/* ---- down: from the core to the node ------------------------------------ */
+/* ---- bodies and failures ------------------------------------------------ */
 
 static void release(void *user_data, const uint8_t *data, size_t len) {
   (void)data;
@@ -130,6 +153,120 @@ static struct hs2n_buf *wrap(struct rep_bytes *body) {
   (void)rep_bytes_ref(body); /* released with buf */
   return buf;
 }
+
+/* What can't be sent counts as lost: time-outs and catching up repair it. */
+static void count(struct rep_net *net, int err) {
+  if (err == HS2N_ERR_FULL) {
+    net->full++;
+  } else if (err != HS2N_OK && err != HS2N_ERR_STALE) {
+    net->refused++;
+  }
+}
+
+/* ---- catching up, both ways --------------------------------------------- */
+
+static enum hs2n_verdict respond(struct rep_net *net, struct hs2n_req req,
+                                 struct rep_bytes *answer) {
+  struct hs2n_buf *const buf = wrap(answer);
+  int err = HS2N_ERR_NO_MEMORY;
+
+  if (buf != NULL) {
+    err = hs2n_respond(net->node, req, 0, buf);
+  }
+  count(net, err);
+  hs2n_buf_unref(buf);
+  return err == HS2N_OK ? HS2N_ACCEPT : HS2N_BUSY;
+}
+
+static enum hs2n_verdict on_request(void *self, struct hs2n_peer from,
+                                    struct hs2n_req req,
+                                    const struct hs2n_msg *msg) {
+  struct rep_net *const net = self;
+  struct rep_bytes *const body = copy_of(msg);
+  struct rep_bytes *answer;
+  enum hs2n_verdict verdict;
+
+  (void)from; /* blocks are for everybody */
+  if (body == NULL) {
+    return HS2N_BUSY;
+  }
+  verdict = verdict_of(rep_core_serve(net->core, body, &answer));
+  if (verdict == HS2N_ACCEPT) {
+    verdict = respond(net, req, answer);
+    rep_bytes_unref(answer);
+  }
+  rep_bytes_unref(body);
+  return verdict;
+}
+
+static enum hs2n_verdict on_response(void *self, struct hs2n_peer from,
+                                     struct hs2n_msg_id id, struct hs2n_tag tag,
+                                     uint32_t status,
+                                     const struct hs2n_msg *msg) {
+  struct rep_net *const net = self;
+  struct rep_bytes *body;
+  enum rep_verdict verdict;
+
+  (void)from;
+  (void)id;
+  (void)tag; /* one question is open */
+  if (status != 0) {
+    return HS2N_REJECT;
+  }
+  body = copy_of(msg);
+  if (body == NULL) {
+    return HS2N_BUSY;
+  }
+  verdict = rep_core_answered(net->core, body, net->now(net->now_self));
+  rep_bytes_unref(body);
+  return verdict_of(verdict);
+}
+
+static void on_done(void *self, struct hs2n_tag tag,
+                    const struct hs2n_done *done) {
+  struct rep_net *const net = self;
+
+  if (tag.v != net->asked.v) {
+    return; /* another question has taken its place */
+  }
+  net->asked.v = 0;
+  if (done->outcome != HS2N_DONE_ACKED) {
+    rep_core_unanswered(net->core, net->now(net->now_self));
+  }
+}
+
+/* One that has ended may still say so. */
+static void drop_question(struct rep_net *net) {
+  if (net->asked.v != 0 && hs2n_cancel(net->node, net->asked) == HS2N_OK) {
+    net->sends++;
+  }
+  net->asked.v = 0;
+}
+
+bool rep_net_ask(void *self, const uint32_t *whom, uint32_t count_whom,
+                 struct rep_bytes *body, hs2n_time deadline) {
+  struct rep_net *const net = self;
+  struct hs2n_peer peers[REP_N_MAX];
+  const struct hs2n_dst any_of = {
+      .kind = HS2N_DST_SOME, .peers = peers, .count = count_whom};
+  struct hs2n_msg msg = {
+      .type = REP_SYNC_REQUEST, .deadline = deadline, .body = wrap(body)};
+  int err = HS2N_ERR_NO_MEMORY;
+
+  for (uint32_t i = 0; i < count_whom; i++) {
+    peers[i] = net->peers[whom[i]];
+  }
+  drop_question(net);
+  if (msg.body != NULL) {
+    net->sends++;
+    err = hs2n_request(net->node, &any_of, &msg, &net->asked);
+  }
+  count(net, err);
+  hs2n_buf_unref(msg.body);
+  return err == HS2N_OK;
+}
+
+/* ---- down: from the core to the node ------------------------------------ */
 
 /* A vote is short, and one that is late is of little use. */
 static uint32_t flags_of(enum rep_kind kind, uint64_t view) {
@@ -150,15 +287,6 @@ static int send_to(struct rep_net *net, const struct hs2n_dst *dst,
 
   net->sends++;
   return hs2n_send(net->node, dst, &msg, NULL);
-}
-
-/* What can't be sent counts as lost: time-outs and catching up repair it. */
-static void count(struct rep_net *net, int err) {
-  if (err == HS2N_ERR_FULL) {
-    net->full++;
-  } else if (err != HS2N_OK && err != HS2N_ERR_STALE) {
-    net->refused++;
-  }
 }
 
 void rep_net_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
@@ -228,6 +356,13 @@ void rep_net_enter_view(void *self, uint64_t view,
 
 /* ---- the node ----------------------------------------------------------- */
 
+/* The library's range of request_try_ms. */
+static uint32_t try_ms(hs2n_time t) {
+  const hs2n_time ms = t / HS2N_MS(1);
+
+  return ms < 10 ? 10 : ms > 600000 ? 600000 : (uint32_t)ms;
+}
+
 void rep_net_configure(struct rep_net *net, const struct rep_config *config,
                        struct hs2n_config *out) {
   struct hs2n_limits *const limits = &net->limits;
@@ -238,13 +373,17 @@ void rep_net_configure(struct rep_net *net, const struct rep_config *config,
   net->methods = (struct hs2n_consensus){.struct_size = sizeof(net->methods),
                                          .self = net,
                                          .on_message = on_message,
-                                         .on_peer = on_peer};
+                                         .on_done = on_done,
+                                         .on_peer = on_peer,
+                                         .on_request = on_request,
+                                         .on_response = on_response};
   hs2n_limits_default(limits);
   if (limits->peers_max < net->committee.n) {
     limits->peers_max = net->committee.n;
   }
   limits->tx_queue_bytes_max = room;
   limits->rx_held_bytes = room;
+  limits->request_try_ms = try_ms(config->sync_retry);
   limits->rx_window_bytes = 4u << 20;
   limits->rx_stream_window_bytes = 4u << 20;
   /* A committee on one machine comes from one address. */

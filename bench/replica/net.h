@@ -22,6 +22,7 @@ struct rep_net {
   struct hs2n_consensus methods;
   struct hs2n_peer peers[REP_N_MAX]; /* handle of each replica but this one */
   struct rep_signers connected;
+  struct hs2n_tag asked;  /* the core's question; 0: none is open */
   uint64_t sends;         /* calls that gave the node work */
   uint64_t full;          /* sends that found no room */
   uint64_t refused;       /* sends that failed otherwise */
@@ -54,6 +55,8 @@ void rep_net_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
                   struct rep_bytes *body);
 void rep_net_broadcast(void *self, enum rep_kind kind, uint64_t view,
                        struct rep_bytes *body);
+bool rep_net_ask(void *self, const uint32_t *whom, uint32_t count,
+                 struct rep_bytes *body, hs2n_time deadline);
 void rep_net_enter_view(void *self, uint64_t view,
                         const uint32_t leaders[REP_LEADERS]);
 

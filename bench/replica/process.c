@@ -60,6 +60,13 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
   rep_net_broadcast(&p->net, kind, view, body);
 }
 
+static bool env_ask(void *self, const uint32_t *whom, uint32_t count,
+                    struct rep_bytes *body, hs2n_time deadline) {
+  struct process *const p = self;
+
+  return rep_net_ask(&p->net, whom, count, body, deadline);
+}
+
 static void env_enter_view(void *self, uint64_t view,
                            const uint32_t leaders[REP_LEADERS]) {
   struct process *const p = self;
@@ -151,6 +158,7 @@ static int make_core(struct process *p) {
   const struct rep_env env = {.self = p,
                               .send = env_send,
                               .broadcast = env_broadcast,
+                              .ask = env_ask,
                               .enter_view = env_enter_view,
                               .append_block = env_append_block,
                               .append_state = env_append_state,

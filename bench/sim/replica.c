@@ -75,6 +75,13 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
   rep_net_broadcast(&r->net, kind, view, body);
 }
 
+static bool env_ask(void *self, const uint32_t *whom, uint32_t count,
+                    struct rep_bytes *body, hs2n_time deadline) {
+  struct replica *const r = self;
+
+  return rep_net_ask(&r->net, whom, count, body, deadline);
+}
+
 static void env_enter_view(void *self, uint64_t view,
                            const uint32_t leaders[REP_LEADERS]) {
   struct replica *const r = self;
@@ -156,6 +163,7 @@ static const char *open_log(struct replica *r,
   const struct rep_env env = {.self = r,
                               .send = env_send,
                               .broadcast = env_broadcast,
+                              .ask = env_ask,
                               .enter_view = env_enter_view,
                               .append_block = env_append_block,
                               .append_state = env_append_state,

@@ -170,8 +170,7 @@ static void proposals(void) {
 static void sync_requests(void) {
   struct rep_bytes *const bytes = rep_bytes_new(REP_SYNC_REQUEST_LEN);
   struct rep_writer w = rep_writer_of(bytes->data, bytes->len);
-  struct rep_sync_request request = {
-      .id = 1, .from_height = 1, .want = sample_hash(9)};
+  struct rep_sync_request request = {.from_height = 1, .want = sample_hash(9)};
 
   rep_sync_request_write(&w, &request);
   check_all(rep_bytes_ref(bytes), decode_request, false);
@@ -187,9 +186,9 @@ static void sync_responses(void) {
   const struct hs2n_span encodings[] = {block->encoding, block->encoding};
   struct rep_cert *const cert = sample_cert(9, &block->hash, 3);
 
-  check_all(rep_sync_response_encode(1, NULL, encodings, 2), decode_response,
+  check_all(rep_sync_response_encode(NULL, encodings, 2), decode_response,
             false);
-  check_all(rep_sync_response_encode(1, cert, encodings, 2), decode_response,
+  check_all(rep_sync_response_encode(cert, encodings, 2), decode_response,
             false);
   rep_cert_unref(cert);
   rep_block_unref(block);

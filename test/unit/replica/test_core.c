@@ -18,6 +18,8 @@ static uint32_t sent_count;
 static uint64_t seq;       /* last state appended */
 static uint64_t appended;  /* blocks */
 static uint64_t committed; /* blocks */
+static uint32_t asked;     /* replicas that the last question may go to */
+static bool can_ask;
 static struct rep_core *core;
 static struct rep_committee committee;
 
@@ -34,6 +36,15 @@ static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
 static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
                           struct rep_bytes *body) {
   env_send(self, UINT32_MAX, kind, view, body);
+}
+
+/* Questions count as sent to the one that is to be asked first. */
+static bool env_ask(void *self, const uint32_t *whom, uint32_t count,
+                    struct rep_bytes *body, hs2n_time deadline) {
+  CHECK(count > 0 && deadline > HS2N_S(1));
+  asked = count;
+  env_send(self, whom[0], REP_SYNC_REQUEST, REP_ALL_VIEWS, body);
+  return can_ask;
 }
 
 static void env_enter_view(void *self, uint64_t view,
@@ -81,6 +92,7 @@ static void forget_sent(void) {
 static void begin(uint32_t index) {
   const struct rep_env env = {.send = env_send,
                               .broadcast = env_broadcast,
+                              .ask = env_ask,
                               .enter_view = env_enter_view,
                               .append_block = env_append_block,
                               .append_state = env_append_state,
@@ -98,6 +110,8 @@ static void begin(uint32_t index) {
   config.mempool = (struct rep_mempool_limits){
       .txs_max = 64, .bytes_max = 65536, .window_txs = 64};
   seq = appended = committed = 0;
+  asked = 0;
+  can_ask = true;
   core = rep_core_new(&config, &env, &crypto);
   if (core == NULL) {
     abort();
@@ -357,6 +371,88 @@ static struct rep_bytes *timeout_of(uint32_t voter, uint64_t view,
   return bytes;
 }
 
+static enum rep_verdict answer(struct rep_bytes *body) {
+  const enum rep_verdict verdict =
+      rep_core_answered(core, body, HS2N_S(1) + HS2N_MS(1));
+
+  rep_bytes_unref(body);
+  return verdict;
+}
+
+/* How often it asks in a minute in which each question ends at once. */
+static uint32_t asks_in_a_minute(hs2n_time now) {
+  const hs2n_time end_of_it = now + HS2N_S(60);
+  uint32_t count = 0;
+
+  while (now < end_of_it) {
+    const hs2n_time next = rep_core_deadline(core);
+
+    forget_sent();
+    now = next > now ? next : now + HS2N_MS(1);
+    rep_core_tick(core, now);
+    count += count_sent(REP_SYNC_REQUEST);
+    rep_core_unanswered(core, now);
+  }
+  return count;
+}
+
+/* First those who must have the block, then everybody; not without a pause,
+ * and for ever. */
+static void a_question_without_answer_is_asked_anew(void) {
+  struct rep_bytes *proposals[4];
+  struct rep_core_info info;
+  uint32_t count;
+
+  begin(0);
+  make_three(proposals);
+  CHECK_EQ(receive(1, REP_PROPOSAL, proposals[1]), REP_TAKEN);
+  CHECK_EQ(receive(3, REP_PROPOSAL, proposals[3]), REP_TAKEN);
+  REQUIRE(count_sent(REP_SYNC_REQUEST) == 1);
+  CHECK_EQ(asked, 3); /* the proposer, and two signers besides this one */
+  rep_core_info(core, &info);
+  CHECK(info.syncing);
+  rep_core_unanswered(core, HS2N_S(1) + HS2N_MS(1));
+  rep_core_info(core, &info);
+  CHECK(!info.syncing);
+  count = asks_in_a_minute(HS2N_S(1) + HS2N_MS(1));
+  CHECK(count >= 60 && count <= 240);
+  CHECK_EQ(asked, 3); /* all the others */
+
+  can_ask = false;
+  count = asks_in_a_minute(HS2N_S(70));
+  CHECK(count >= 60 && count <= 240);
+  rep_bytes_unref(proposals[2]);
+  end();
+}
+
+static void an_answer_of_no_use_is_told_from_a_wrong_one(void) {
+  struct rep_bytes *proposals[4];
+  struct rep_core_info info;
+
+  begin(0);
+  make_three(proposals);
+  CHECK_EQ(receive(3, REP_PROPOSAL, rep_bytes_ref(proposals[3])), REP_TAKEN);
+  CHECK_EQ(answer(rep_sync_response_encode(NULL, NULL, 0)), REP_STALE);
+  const struct hs2n_span third = {proposals[3]->data + REP_PROPOSAL_HEAD,
+                                  proposals[3]->len - REP_PROPOSAL_HEAD};
+  CHECK_EQ(answer(rep_sync_response_encode(NULL, &third, 1)), REP_STALE);
+  CHECK_EQ(answer(rep_bytes_ref(proposals[3])), REP_WRONG);
+  rep_core_info(core, &info);
+  CHECK(info.syncing); /* the next one is asked the same */
+  CHECK_EQ(info.counters.sync_requests, 1);
+  CHECK_EQ(info.counters.wrong, 1);
+
+  /* The blocks have come by themselves: whatever is answered ends it. */
+  CHECK_EQ(receive(1, REP_PROPOSAL, proposals[1]), REP_TAKEN);
+  CHECK_EQ(receive(2, REP_PROPOSAL, proposals[2]), REP_TAKEN);
+  rep_core_tick(core, HS2N_S(1) + HS2N_MS(2));
+  rep_core_info(core, &info);
+  CHECK(!info.syncing);
+  CHECK_EQ(answer(rep_sync_response_encode(NULL, NULL, 0)), REP_TAKEN);
+  rep_bytes_unref(proposals[3]);
+  end();
+}
+
 /* Views may be as short as the way to a peer and back. */
 static void an_answer_counts_although_the_lock_has_risen(void) {
   struct rep_bytes *proposals[4];
@@ -381,9 +477,7 @@ static void an_answer_counts_although_the_lock_has_risen(void) {
 
   const struct hs2n_span second = {proposals[2]->data + REP_PROPOSAL_HEAD,
                                    proposals[2]->len - REP_PROPOSAL_HEAD};
-  CHECK_EQ(receive(3, REP_SYNC_RESPONSE,
-                   rep_sync_response_encode(1, NULL, &second, 1)),
-           REP_TAKEN);
+  CHECK_EQ(answer(rep_sync_response_encode(NULL, &second, 1)), REP_TAKEN);
   rep_core_info(core, &info);
   CHECK(!info.syncing);
   CHECK_EQ(info.tree_blocks + info.committed.height, 3);
@@ -397,11 +491,12 @@ static void an_answer_counts_although_the_lock_has_risen(void) {
 /* Its certificate may be in one pair of hands, which others must be able to
  * follow: after any number of views that fail. */
 static void a_block_voted_for_can_be_had_until_a_later_one_is_certified(void) {
-  struct rep_sync_request request = {.id = 1, .from_height = 1};
+  struct rep_sync_request request = {.from_height = 1};
   struct rep_bytes *const body = rep_bytes_new(REP_SYNC_REQUEST_LEN);
   struct rep_writer w = rep_writer_of(body->data, body->len);
   struct rep_new_view nv = {.view = 40};
   struct rep_sync_response response;
+  struct rep_bytes *blocks;
   uint32_t other = 0;
   const struct rep_crypto crypto = fake_crypto(&other);
   struct rep_hash genesis;
@@ -416,11 +511,23 @@ static void a_block_voted_for_can_be_had_until_a_later_one_is_certified(void) {
   rep_core_tick(core, HS2N_S(1) + HS2N_MS(1));
   forget_sent();
   rep_sync_request_write(&w, &request);
-  CHECK_EQ(receive(2, REP_SYNC_REQUEST, body), REP_TAKEN);
-  REQUIRE(count_sent(REP_SYNC_RESPONSE) == 1);
-  CHECK(rep_sync_response_decode(sent[0].body, &response));
+  REQUIRE(rep_core_serve(core, body, &blocks) == REP_TAKEN);
+  CHECK_EQ(sent_count, 0);
+  CHECK(rep_sync_response_decode(blocks, &response));
   CHECK_EQ(response.blocks_left, 1);
   rep_cert_unref(response.cert);
+  rep_bytes_unref(blocks);
+
+  /* What it has not got is for others to give, and nobody's fault. */
+  request.from_height = 2;
+  w = rep_writer_of(body->data, body->len);
+  rep_sync_request_write(&w, &request);
+  CHECK_EQ(rep_core_serve(core, body, &blocks), REP_STALE);
+  CHECK(blocks == NULL);
+  body->data[7] = 0; /* genesis is not sent */
+  CHECK_EQ(rep_core_serve(core, body, &blocks), REP_WRONG);
+  CHECK(blocks == NULL);
+  rep_bytes_unref(body);
   rep_cert_unref(nv.high);
   rep_tc_unref(nv.tc);
   end();
@@ -435,6 +542,8 @@ int main(void) {
   RUN(the_first_proposal_counts);
   RUN(two_consecutive_certificates_commit);
   RUN(proposals_may_overtake_each_other);
+  RUN(a_question_without_answer_is_asked_anew);
+  RUN(an_answer_of_no_use_is_told_from_a_wrong_one);
   RUN(an_answer_counts_although_the_lock_has_risen);
   RUN(a_block_voted_for_can_be_had_until_a_later_one_is_certified);
   return tap_done();

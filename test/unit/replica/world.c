@@ -37,23 +37,6 @@ static void check_vote(struct world_replica *r, struct hs2n_span body) {
 
 /* ---- the environment of a core ------------------------------------------ */
 
-/* One bit of what was asked for is another. */
-static void answer_falsely(struct world_replica *r, uint32_t to,
-                           const struct rep_bytes *body) {
-  const size_t head = 8 + 1 + 4; /* an answer without a block ends here */
-  struct rep_bytes *const copy = rep_bytes_copy(rep_bytes_span(body));
-  uint64_t at;
-
-  if (copy->len > head) {
-    at = head + world_random(r->world, copy->len - head);
-    copy->data[at] =
-        (uint8_t)(copy->data[at] ^ 1u << world_random(r->world, 8));
-    r->world->false_answers++;
-  }
-  world_transmit(r->world, r->me, to, REP_SYNC_RESPONSE, UINT64_MAX, copy);
-  rep_bytes_unref(copy);
-}
-
 static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
                      struct rep_bytes *body) {
   struct world_replica *const r = self;
@@ -61,10 +44,6 @@ static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
   assert(to != r->me);
   if (kind == REP_VOTE) {
     check_vote(r, rep_bytes_span(body));
-  }
-  if ((int32_t)r->me == r->world->liar && kind == REP_SYNC_RESPONSE) {
-    answer_falsely(r, to, body);
-    return;
   }
   world_transmit(r->world, r->me, to, kind, view, body);
 }
@@ -85,6 +64,11 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
       world_transmit(r->world, r->me, to, kind, view, body);
     }
   }
+}
+
+static bool env_ask(void *self, const uint32_t *whom, uint32_t count,
+                    struct rep_bytes *body, hs2n_time deadline) {
+  return world_ask(self, whom, count, body, deadline);
 }
 
 static void env_enter_view(void *self, uint64_t view,
@@ -251,6 +235,7 @@ static void begin(struct world *w, uint32_t i) {
   const struct rep_env env = {.self = r,
                               .send = env_send,
                               .broadcast = env_broadcast,
+                              .ask = env_ask,
                               .enter_view = env_enter_view,
                               .append_block = env_append_block,
                               .append_state = env_append_state,
@@ -292,6 +277,7 @@ void world_crash(struct world *w, uint32_t i) {
     forget_record(&r->records[r->records_count]);
   }
   r->durable = r->records_count;
+  world_forget_question(r);
   rep_core_free(r->core);
   r->core = NULL;
   r->up = false;
@@ -341,6 +327,7 @@ void world_fini(struct world *w) {
   for (uint32_t i = 0; i < w->n; i++) {
     struct world_replica *const r = &w->replicas[i];
 
+    world_forget_question(r);
     rep_core_free(r->core);
     for (size_t k = 0; k < r->records_count; k++) {
       forget_record(&r->records[k]);

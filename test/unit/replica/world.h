@@ -46,6 +46,19 @@ struct world_vote {
   struct rep_hash block;
 };
 
+/* The last question for blocks. */
+struct world_question {
+  uint64_t number; /* answers name it */
+  bool open;
+  uint32_t whom[WORLD_N_MAX];
+  uint32_t count;
+  uint32_t asked; /* of them, so far */
+  uint64_t tries;
+  struct rep_bytes *body; /* NULL unless open */
+  hs2n_time deadline;
+  uint32_t helper; /* whose answer was taken last */
+};
+
 struct world_replica {
   struct world *world;
   uint32_t me;
@@ -64,6 +77,7 @@ struct world_replica {
   struct world_vote *votes; /* all ever sent */
   size_t votes_count;
   size_t votes_capacity;
+  struct world_question question;
   uint8_t *executed; /* bit per transaction, of this life's log */
 };
 
@@ -75,7 +89,9 @@ struct world_event {
   uint32_t life;
   enum rep_kind kind;
   uint64_t view;          /* the message dies when an end passes it */
-  struct rep_bytes *body; /* NULL: storage has synced */
+  uint64_t question;      /* of a question or answer; without body: */
+  uint64_t tries;         /* time is up for this try of it */
+  struct rep_bytes *body; /* NULL and no question: storage has synced */
   size_t records;         /* that many */
   uint64_t seq;
 };

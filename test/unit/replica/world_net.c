@@ -71,27 +71,30 @@ struct world_event world_pop(struct world *w) {
 
 /* ---- the network -------------------------------------------------------- */
 
-void world_transmit(struct world *w, uint32_t from, uint32_t to,
-                    enum rep_kind kind, uint64_t view, struct rep_bytes *body) {
+void world_put(struct world *w, const struct world_event *message) {
   uint32_t copies = 1;
 
   w->messages++;
-  if (w->group[from] != w->group[to] ||
+  if (w->group[message->from] != w->group[message->to] ||
       world_random(w, 100) < w->net.loss_percent) {
     return;
   }
   copies += world_random(w, 100) < w->net.repeat_percent ? 1 : 0;
   for (uint32_t i = 0; i < copies; i++) {
     const hs2n_time spread = w->net.delay_max - w->net.delay_min + 1;
+    struct world_event event = *message;
 
-    world_push(w, (struct world_event){.when = w->now + w->net.delay_min +
-                                               world_random(w, spread),
-                                       .to = to,
-                                       .from = from,
-                                       .kind = kind,
-                                       .view = view,
-                                       .body = rep_bytes_ref(body)});
+    event.when = w->now + w->net.delay_min + world_random(w, spread);
+    (void)rep_bytes_ref(event.body);
+    world_push(w, event);
   }
+}
+
+void world_transmit(struct world *w, uint32_t from, uint32_t to,
+                    enum rep_kind kind, uint64_t view, struct rep_bytes *body) {
+  world_put(
+      w, &(struct world_event){
+             .to = to, .from = from, .kind = kind, .view = view, .body = body});
 }
 
 /* Remembers certificates, to have old ones at hand. */

@@ -13,9 +13,28 @@ static uint64_t view_of(const struct world_replica *r) {
   return info.view;
 }
 
+static enum rep_verdict receive(struct world_replica *r,
+                                const struct world_event *event) {
+  switch (event->kind) {
+  case REP_SYNC_REQUEST:
+    return world_serve(r, event);
+  case REP_SYNC_RESPONSE:
+    return world_answer(r, event);
+  default:
+    return rep_core_receive(r->core, event->from, event->kind, event->body,
+                            r->world->now);
+  }
+}
+
 static void happen(struct world *w, const struct world_event *event) {
   struct world_replica *const r = &w->replicas[event->to];
 
+  if (event->body == NULL && event->question != 0) {
+    if (event->life == r->life && r->up) {
+      world_end_of_try(r, event);
+    }
+    return;
+  }
   if (event->body == NULL) {
     if (event->life == r->life && r->disk_full) {
       world_crash(w, event->to);
@@ -27,8 +46,7 @@ static void happen(struct world *w, const struct world_event *event) {
   }
   if (r->up && event->view >= view_of(r) &&
       event->view >= view_of(&w->replicas[event->from])) {
-    const enum rep_verdict verdict = rep_core_receive(
-        r->core, event->from, event->kind, event->body, w->now);
+    const enum rep_verdict verdict = receive(r, event);
 
     if (verdict == REP_WRONG && (int32_t)event->from != w->liar) {
       world_breaks(w, "an honest replica was called wrong");

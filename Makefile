@@ -31,8 +31,9 @@ test: configure
 	meson test -C $(BUILD) --no-rebuild --print-errorlogs $(ARGS)
 
 bench: configure
-	@ninja -C $(BUILD) --quiet bench/micro/hs2net-micro
+	@ninja -C $(BUILD) --quiet bench/micro/hs2net-micro bench/micro/message-bench
 	$(BUILD)/bench/micro/hs2net-micro $(ARGS)
+	$(BUILD)/bench/micro/message-bench
 
 # Other seeds each day, so that the nights add up.
 soak: configure

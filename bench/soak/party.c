@@ -219,6 +219,8 @@ static bool open_io(struct party *p, uint32_t idle_ms) {
   struct hs2n_io_config io_config;
   struct hs2n_config config;
   struct hs2n_limits limits;
+  const char *field = "";
+  int err;
 
   hs2n_io_config_default(&io_config);
   if (hs2n_addr_parse("127.0.0.1:0", &io_config.listen) != HS2N_OK) {
@@ -237,7 +239,11 @@ static bool open_io(struct party *p, uint32_t idle_ms) {
   config.types_n = sizeof(types) / sizeof(types[0]);
   config.log = print_log;
   config.log_data = p;
-  return hs2n_io_new(&p->io, &io_config, &config, NULL) == HS2N_OK;
+  err = hs2n_io_new(&p->io, &io_config, &config, &field);
+  if (err != HS2N_OK) {
+    fprintf(stderr, "hs2net-soak: no node: %s %s\n", hs2n_err_name(err), field);
+  }
+  return err == HS2N_OK;
 }
 
 bool party_open(struct party *p, const struct party_config *config) {

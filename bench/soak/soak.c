@@ -118,7 +118,7 @@ bool soak_open(struct soak *s, hs2n_time period) {
   s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
   if (s->epoll_fd < 0 || !ledger_init(&s->ledger) || !open_parties(s) ||
       !open_relay(s) || !join_all(s)) {
-    perror("hs2net-soak: can't begin");
+    fprintf(stderr, "hs2net-soak: can't begin\n");
     return false;
   }
   set_flows(s);

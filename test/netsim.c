@@ -1,6 +1,7 @@
 #include "netsim.h"
 
 #include "memlink.h"
+#include "node/inside.h"
 #include "node/over.h"
 
 #include <hs2net/sim.h>
@@ -210,6 +211,16 @@ static void configure(void *self, uint32_t i, struct hs2n_config *c,
   out_consensus->on_peer = on_peer;
 }
 
+/* The attacks of these tests are survived within what hs2n_limits_memory says,
+ * and not because the node was given no more. */
+static void on_stop(void *self, uint32_t i) {
+  struct netsim *s = self;
+
+  if (s->nodes[i].node->ledger.refused > 0) {
+    hs2n_sim_fail(s->sim, i, "needs more than its worst case");
+  }
+}
+
 static int link_in_memory(void *ctx, const struct hs2ni_link_parts *parts,
                           struct hs2ni_link **out_link) {
   const struct netsim_node *n = ctx;
@@ -281,6 +292,7 @@ struct netsim *netsim_new(const struct netsim_config *config) {
                                    .self = s,
                                    .configure = configure,
                                    .on_start = on_start,
+                                   .on_stop = on_stop,
                                    .make = make};
   struct hs2n_sim_config c;
 
@@ -309,6 +321,11 @@ struct netsim *netsim_new(const struct netsim_config *config) {
 }
 
 void netsim_free(struct netsim *s) {
+  for (size_t i = 0; i < s->config.nodes; i++) {
+    if (s->nodes[i].node != NULL) {
+      netsim_kill(s, i);
+    }
+  }
   check_well(s);
   hs2n_sim_free(s->sim);
   if (s->memory != NULL) {

@@ -62,6 +62,7 @@ struct totals {
   uint64_t bytes_sent;
   uint64_t cpu_us;
   uint64_t memory_max;
+  uint64_t memory_bound;
   uint64_t flushes;
   uint64_t flush_ns;
 };
@@ -78,6 +79,7 @@ static struct totals add_up(const struct cluster *c) {
     t.cpu_us += s->cpu_us;
     t.memory_max =
         s->memory_bytes > t.memory_max ? s->memory_bytes : t.memory_max;
+    t.memory_bound = s->memory_bound_bytes;
     t.flushes += s->log_flushes;
     t.flush_ns += s->log_flush_ns;
   }
@@ -158,6 +160,7 @@ void report_summary(const struct cluster *c) {
   const double seconds = (double)(c->drained - c->began) / 1e9;
   char sent[32];
   char memory[32];
+  char bound[32];
 
   (void)printf("\nAll checks passed.\n\n");
   print_load(c);
@@ -168,6 +171,9 @@ void report_summary(const struct cluster *c) {
                (double)t.cpu_us / 1e6 / seconds / c->options.replicas,
                screen_bytes((double)t.memory_max, memory),
                screen_bytes((double)t.bytes_sent, sent));
+  (void)printf("  worst case     %s of memory for the library in a replica, "
+               "whatever others do\n",
+               screen_bytes((double)t.memory_bound, bound));
   (void)printf(
       "\nNext:  hs2net-cluster --replicas 7 --rate 1000    two may fail now\n"
       "       hs2net-cluster --sweep --storage memory   how much it takes\n"

@@ -53,7 +53,8 @@ enum rep_client_kind {
   X(log_flushes, "writes of the log")                       \
   X(log_flush_ns, "time spent in them")                     \
   X(cpu_us, "processor time used")                          \
-  X(memory_bytes, "largest resident memory")
+  X(memory_bytes, "largest resident memory")                \
+  X(memory_bound_bytes, "worst case of the library's")
 
 struct rep_status {
 #define X(field, text) uint64_t field;

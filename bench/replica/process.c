@@ -311,7 +311,10 @@ static void fill_core(const struct process *p, struct rep_status *s) {
 static void fill_network(struct process *p, struct rep_status *s) {
   struct hs2n_stats stats = {.struct_size = sizeof(stats)};
   struct hs2n_io_stats io = {.struct_size = sizeof(io)};
+  struct hs2n_memory worst = {.struct_size = sizeof(worst)};
 
+  hs2n_limits_memory(&p->net.limits, p->net.types, REP_KINDS, &worst);
+  s->memory_bound_bytes = worst.total_bytes;
   hs2n_node_stats(p->net.node, &stats);
   hs2n_io_stats(p->io, &io);
   s->peers_up = rep_signers_count(&p->net.connected);

@@ -7,6 +7,7 @@ static void *ledger_alloc(void *user_data, size_t len) {
   void *ptr;
 
   if (len > l->max_bytes - l->live_bytes) {
+    l->refused++;
     return NULL;
   }
   ptr = l->inner->alloc(l->inner->user_data, len);

@@ -14,7 +14,9 @@ struct hs2ni_ledger {
   uint64_t live_bytes;
   uint64_t peak_bytes;
   uint64_t max_bytes;
-  uint64_t asked; /* allocations asked of inner, the node's own included */
+  uint64_t refused; /* requests that would have gone beyond: the worst case was
+                       wrong */
+  uint64_t asked;   /* allocations asked of inner, the node's own included */
   const struct hs2ni_recorder *recorder;
 };
 

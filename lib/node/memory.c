@@ -2,12 +2,9 @@
 #include "base/sized.h"
 #include "node/inside.h"
 
-/* The certificate and the two contexts of TLS, measured with room to spare. */
-#define TLS_BYTES (128u << 10)
-
 uint64_t hs2ni_node_footprint(const struct hs2n_limits *limits) {
   (void)limits;
-  return sizeof(struct hs2n_node) + TLS_BYTES;
+  return sizeof(struct hs2n_node) + hs2ni_tls_footprint();
 }
 
 void hs2n_limits_memory(const struct hs2n_limits *limits,
@@ -17,7 +14,8 @@ void hs2n_limits_memory(const struct hs2n_limits *limits,
 
   m.node_bytes = hs2ni_node_footprint(limits) + hs2ni_peers_footprint(limits) +
                  hs2ni_msgs_footprint(limits, types, types_n) +
-                 hs2ni_cast_footprint(limits) + hs2ni_posts_footprint(limits);
+                 hs2ni_cast_footprint(limits) + hs2ni_posts_footprint(limits) +
+                 hs2ni_quic_footprint(limits);
   m.per_peer_bytes =
       hs2ni_chan_footprint(limits, types, types_n) +
       hs2ni_quic_conn_footprint(limits) +

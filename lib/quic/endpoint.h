@@ -70,6 +70,7 @@ HS2N_MUST_CHECK int hs2ni_quic_sources_init(struct hs2ni_quic_sources *s,
                                             struct hs2ni_env *env);
 void hs2ni_quic_sources_fini(struct hs2ni_quic_sources *s,
                              struct hs2ni_env *env);
+size_t hs2ni_quic_sources_footprint(const struct hs2n_limits *limits);
 /* The entry of an address (IPv4) or /64 (IPv6), perhaps taken from another
  * source.  Never NULL. */
 struct hs2ni_quic_source *hs2ni_quic_source_of(struct hs2ni_quic_sources *s,

@@ -27,12 +27,24 @@ static size_t sources_size(const struct hs2ni_quic_sources *s) {
   return (size_t)s->count * sizeof(s->entries[0]);
 }
 
+static uint32_t sources_max(const struct hs2n_limits *limits) {
+  uint32_t count = 256;
+
+  while (count < 2 * limits->peers_max) {
+    count *= 2;
+  }
+  return count;
+}
+
+size_t hs2ni_quic_sources_footprint(const struct hs2n_limits *limits) {
+  const struct hs2ni_quic_sources s = {.count = sources_max(limits)};
+
+  return sources_size(&s);
+}
+
 int hs2ni_quic_sources_init(struct hs2ni_quic_sources *s,
                             struct hs2ni_env *env) {
-  *s = (struct hs2ni_quic_sources){.count = 256};
-  while (s->count < 2 * env->limits.peers_max) {
-    s->count *= 2;
-  }
+  *s = (struct hs2ni_quic_sources){.count = sources_max(&env->limits)};
   if (env->rand(env->rand_data, s->key, sizeof(s->key)) != 0) {
     return HS2N_ERR_RANDOM;
   }

@@ -283,6 +283,17 @@ static uint32_t routes_max(const struct hs2n_limits *l) {
          HS2NI_QUIC_TOMBS_MAX * HS2NI_QUIC_TOMB_CIDS;
 }
 
+size_t hs2ni_quic_footprint(const struct hs2n_limits *limits) {
+  const size_t timers = 2 * (size_t)conns_max(limits) + HS2NI_QUIC_TOMBS_MAX;
+
+  return sizeof(struct hs2ni_quic) + hs2ni_map_footprint(routes_max(limits)) +
+         timers * sizeof(struct hs2ni_timer *) +
+         hs2ni_quic_sources_footprint(limits) + answers_size() +
+         deferred_size() +
+         HS2NI_QUIC_TOMBS_MAX *
+             (sizeof(struct hs2ni_quic_tomb) + HS2NI_QUIC_PAYLOAD_DEFAULT);
+}
+
 static int tables_init(struct hs2ni_quic *ep) {
   struct hs2ni_env *env = ep->env;
   int rv;

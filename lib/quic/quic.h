@@ -38,8 +38,9 @@ struct hs2ni_quic_config {
 HS2N_MUST_CHECK int hs2ni_quic_new(struct hs2ni_link **out_link,
                                    const struct hs2ni_quic_config *config);
 
-/* Worst-case bytes of one established connection and of one half-open one,
- * for hs2n_limits_memory. */
+/* Worst-case bytes of the endpoint without its connections, of one established
+ * connection and of one half-open one, for hs2n_limits_memory. */
+size_t hs2ni_quic_footprint(const struct hs2n_limits *limits);
 size_t hs2ni_quic_conn_footprint(const struct hs2n_limits *limits);
 /* Of one that carries no messages: the second of a pair, until a tie is
  * settled. */

@@ -174,6 +174,18 @@ void hs2ni_check_peer(struct hs2ni_sim_node *n, uint32_t peer,
   }
 }
 
+/* A node keeps within its worst case by giving itself no more: that it had to
+ * says that the worst case is wrong. */
+void hs2ni_check_bound(struct hs2ni_sim_node *n) {
+  struct hs2n_stats stats = {.struct_size = sizeof(stats)};
+
+  hs2n_node_stats(n->node, &stats);
+  if (n->ledger.used && stats.allocation_failures > n->ledger.failed) {
+    hs2ni_failf(n->sim, n->index, "needs more than its worst case, %llu bytes",
+                (unsigned long long)n->ledger.limit);
+  }
+}
+
 void hs2ni_check_gone(struct hs2ni_sim_node *n) {
   if (n->ledger.live > 0) {
     hs2ni_failf(n->sim, n->index, "leaves %llu bytes behind",
@@ -194,6 +206,9 @@ void hs2ni_check_step(struct hs2ni_sim_node *n) {
     return;
   }
   n->probe = n->probe + 1 < n->sim->n ? n->probe + 1 : 0;
+  if (n->probe == 0) {
+    hs2ni_check_bound(n);
+  }
   if (hs2n_peer_info(n->node, (struct hs2n_peer){n->probe}, &info) != HS2N_OK) {
     return; /* not a handle, or not one any more */
   }

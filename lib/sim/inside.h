@@ -130,6 +130,8 @@ struct hs2ni_opens {
 struct hs2ni_sim_ledger {
   struct hs2n_mem mem;
   uint64_t live, peak, limit, requests;
+  uint64_t failed; /* of this process's requests */
+  bool used;       /* by the node: the application has given it no other */
   uint32_t fail_ppm;
   uint64_t fail_in; /* 0: none */
 };
@@ -370,6 +372,8 @@ void hs2ni_check_id(struct hs2ni_sim_node *n, uint32_t from,
 void hs2ni_check_peer(struct hs2ni_sim_node *n, uint32_t peer,
                       enum hs2n_peer_state state, enum hs2n_reason reason);
 /* Its process ended. */
+/* Whether its memory has sufficed. */
+void hs2ni_check_bound(struct hs2ni_sim_node *n);
 void hs2ni_check_gone(struct hs2ni_sim_node *n);
 void hs2ni_failf(struct hs2n_sim *sim, uint32_t node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -17,10 +17,12 @@ static void *ledger_alloc(void *user_data, size_t len) {
   l->requests++;
   if (made_to_fail(n)) {
     n->sim->stats.allocations_failed++;
+    l->failed++;
     return NULL;
   }
   ptr = mem->alloc(mem->user_data, len);
   if (ptr == NULL) {
+    l->failed++;
     return NULL;
   }
   l->live += len;

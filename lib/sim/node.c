@@ -198,6 +198,8 @@ static int make(struct hs2ni_sim_node *n) {
   configure(n, &c);
   c.consensus = &wrapped;
   n->ledger.peak = n->ledger.live;
+  n->ledger.failed = 0;
+  n->ledger.used = c.mem == &n->ledger.mem;
   hs2n_limits_memory(c.limits, c.types, c.types_n, &worst);
   n->ledger.limit = worst.total_bytes;
   n->queue_bytes_max = c.limits->tx_queue_bytes_max;
@@ -301,6 +303,7 @@ static void bury(struct hs2ni_sim_node *n) {
   if (app->on_stop != NULL) {
     app->on_stop(app->self, n->index);
   }
+  hs2ni_check_bound(n);
   hs2n_node_free(n->node);
   n->node = NULL;
   hs2ni_wake_at(n->sim, n, HS2N_TIME_NEVER);

@@ -29,6 +29,8 @@ struct hs2ni_tls_config {
 HS2N_MUST_CHECK int hs2ni_tls_new(struct hs2ni_tls **out,
                                   const struct hs2ni_tls_config *config);
 void hs2ni_tls_free(struct hs2ni_tls *tls);
+/* Bytes that it takes at most, sessions apart, for hs2n_limits_memory. */
+size_t hs2ni_tls_footprint(void);
 
 enum hs2ni_tls_role { HS2NI_TLS_CLIENT, HS2NI_TLS_SERVER };
 

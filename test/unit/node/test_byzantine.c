@@ -439,6 +439,7 @@ static void a_message_that_is_begun_and_left_ends_the_connection(void) {
   world_free(w);
 }
 
+/* covers: X8 */
 static void random_bytes_are_refused(void) {
   struct hs2ni_rng rng;
 

@@ -122,7 +122,7 @@ static void who_was_refused_is_taken_once_it_is_named(void) {
   netsim_free(s);
 }
 
-/* covers: H53 */
+/* covers: H53, X8 */
 static void hundreds_of_refusals_leave_no_memory_behind(void) {
   struct netsim_config c = netsim_config(2, 7);
   struct netsim *s;

@@ -34,6 +34,14 @@ static void fail(const struct book *b, uint32_t node, const char *what,
   hs2n_sim_fail(b->sim, node, text);
 }
 
+/* Whether a node may have acknowledged e. */
+static bool may_ack(const struct book *b, const struct book_entry *e,
+                    uint32_t node) {
+  return (e->taken & bit(node)) != 0 ||
+         ((e->flags & HS2N_MSG_VIEW_BOUND) != 0 &&
+          e->view < b->node[node].view_max);
+}
+
 /* ---- nodes --------------------------------------------------------------- */
 
 void book_started(struct book *b, uint32_t node) {
@@ -58,8 +66,39 @@ void book_died(struct book *b, uint32_t node) {
   b->node[node].life++; /* nobody's */
 }
 
+/* Whether some receiver can't have acknowledged e yet. */
+static bool is_unacked(const struct book *b, const struct book_entry *e,
+                       uint32_t to) {
+  for (uint32_t i = 0; i < b->nodes; i++) {
+    if ((to & e->to & bit(i)) != 0 && !may_ack(b, e, i)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* A completion by acknowledgements can't be on its way then: what is there is
+ * told before an entry returns. */
+static void end(const struct book *b, struct book_entry *e, uint32_t to) {
+  e->must_cancel = e->must_cancel || (e->quorum == 0 && is_unacked(b, e, to));
+}
+
+void book_cancelled(struct book_entry *e) {
+  e->withdrawn = true;
+  e->must_cancel = true;
+}
+
 void book_view(struct book *b, uint32_t node, uint64_t view) {
   struct book_node *n = &b->node[node];
+
+  for (size_t i = b->first_open; i < b->n; i++) {
+    struct book_entry *e = &b->entries[i];
+
+    if (e->from == node && e->tag != 0 && e->view < view &&
+        (e->flags & HS2N_MSG_VIEW_BOUND) != 0) {
+      end(b, e, e->to);
+    }
+  }
 
   n->view = view;
   n->view_max = view > n->view_max ? view : n->view_max;
@@ -158,6 +197,7 @@ static void supersede(struct book *b, const struct book_entry *e) {
         old->type == e->type && old->key == e->key &&
         (old->flags & HS2N_MSG_SUPERSEDE) != 0 && (old->to & e->to) != 0) {
       old->withdrawn = true;
+      end(b, old, e->to);
     }
   }
 }
@@ -234,14 +274,6 @@ void book_judged(struct book *b, uint32_t node, struct book_entry *e,
 
 /* ---- completions --------------------------------------------------------- */
 
-/* Whether a node may have acknowledged e. */
-static bool may_ack(const struct book *b, const struct book_entry *e,
-                    uint32_t node) {
-  return (e->taken & bit(node)) != 0 ||
-         ((e->flags & HS2N_MSG_VIEW_BOUND) != 0 &&
-          e->view < b->node[node].view_max);
-}
-
 static void check_acked(struct book *b, const struct book_entry *e) {
   for (uint32_t i = 0; i < b->nodes; i++) {
     if ((e->to & bit(i)) != 0 && !may_ack(b, e, i)) {
@@ -274,6 +306,9 @@ static bool may_cancel(const struct book *b, const struct book_entry *e) {
 
 static void check_outcome(struct book *b, const struct book_entry *e,
                           const struct hs2n_done *done) {
+  if (e->must_cancel && done->outcome != HS2N_DONE_CANCELLED) {
+    fail(b, e->from, "was over, and goes on", e);
+  }
   switch (done->outcome) {
   case HS2N_DONE_ACKED:
     if (e->quorum != 0) {

@@ -34,6 +34,7 @@ struct book_entry {
   uint32_t taken;     /* receivers that took it, in any life */
   uint32_t refused;   /* receivers that rejected it */
   uint32_t down;      /* receivers that have not been connected since */
+  bool must_cancel;   /* it ended when somebody had not acknowledged it */
   bool withdrawn;     /* cancelled, or its key has a newer message */
   bool over;          /* it was told to have ended otherwise than taken */
 };
@@ -68,6 +69,9 @@ void book_died(struct book *b, uint32_t node);
 void book_view(struct book *b, uint32_t node, uint64_t view);
 void book_peer(struct book *b, uint32_t node, uint32_t peer,
                enum hs2n_peer_state state);
+
+/* hs2n_cancel took it. */
+void book_cancelled(struct book_entry *e);
 
 /* The body of the message that would be noted next, of len bytes. */
 #define BOOK_BODY_MIN 24

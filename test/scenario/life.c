@@ -363,7 +363,9 @@ static void cancel_any(struct world *w, uint32_t node) {
     /* STATE: it has ended, and is about to be told. */
     story_must(w->sim, err == HS2N_OK || err == HS2N_ERR_STATE,
                "can't be cancelled");
-    e->withdrawn |= err == HS2N_OK;
+    if (err == HS2N_OK) {
+      book_cancelled(e);
+    }
   }
 }
 

@@ -126,8 +126,7 @@ void cluster_free(struct cluster *c) {
 /* ---- clients ---------------------------------------------------------------
  */
 
-static uint64_t submit(struct cluster *c) {
-  const uint64_t number = judge_submit(&c->judge);
+static void give(struct cluster *c, uint64_t number) {
   const size_t len = c->config.tx_bytes;
 
   for (size_t i = 0; i < len; i++) {
@@ -139,7 +138,24 @@ static uint64_t submit(struct cluster *c) {
       hs2n_sim_flush(c->sim, i);
     }
   }
+}
+
+static uint64_t submit(struct cluster *c) {
+  const uint64_t number = judge_submit(&c->judge);
+
+  if (number != UINT64_MAX) {
+    give(c, number);
+  }
   return number;
+}
+
+/* Clients that have no answer yet ask again; some that have, too. */
+static void submit_again(struct cluster *c) {
+  const uint64_t recent = c->judge.txs < 64 ? c->judge.txs : 64;
+
+  if (recent > 0 && hs2n_sim_random(c->sim, 4) == 0) {
+    give(c, c->judge.txs - 1 - hs2n_sim_random(c->sim, recent));
+  }
 }
 
 static void clients(struct hs2n_sim *sim, void *arg) {
@@ -147,6 +163,7 @@ static void clients(struct hs2n_sim *sim, void *arg) {
 
   if (c->submitting) {
     (void)submit(c);
+    submit_again(c);
     (void)hs2n_sim_at(sim, hs2n_sim_now(sim) + HS2N_S(1) / c->config.tx_per_s,
                       clients, c);
   }

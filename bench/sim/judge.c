@@ -70,13 +70,23 @@ void judge_vote(struct judge *j, uint32_t me, struct hs2n_span body) {
   if (!r->honest || !rep_vote_decode(body, &vote)) {
     return;
   }
-  if (vote.view < r->last.view) {
+  if (vote.view <= r->timed_out) {
+    hs2n_sim_fail(j->sim, me, "votes in a view that it has timed out");
+  } else if (vote.view < r->last.view) {
     hs2n_sim_fail(j->sim, me, "votes in an earlier view");
   } else if (vote.view == r->last.view &&
              !rep_hash_eq(&vote.block, &r->last.block)) {
     hs2n_sim_fail(j->sim, me, "votes for two blocks of one view");
   }
   r->last = vote;
+}
+
+void judge_timeout(struct judge *j, uint32_t me, uint64_t view) {
+  struct judge_replica *const r = &j->replicas[me];
+
+  if (view > r->timed_out) {
+    r->timed_out = view;
+  }
 }
 
 /* Number of one of the judge's transactions, or UINT64_MAX. */

@@ -20,8 +20,9 @@ struct judge_replica {
   uint64_t height; /* committed */
   uint64_t txs;    /* executed since the log began */
   struct rep_vote last;
-  uint8_t *executed; /* bit per transaction */
-  size_t executed_n; /* bytes */
+  uint64_t timed_out; /* the last view of a time-out */
+  uint8_t *executed;  /* bit per transaction */
+  size_t executed_n;  /* bytes */
 };
 
 struct judge {
@@ -51,6 +52,7 @@ void judge_reexecuted(struct judge *j, uint32_t me,
 void judge_lost_disk(struct judge *j, uint32_t me);
 
 void judge_vote(struct judge *j, uint32_t me, struct hs2n_span body);
+void judge_timeout(struct judge *j, uint32_t me, uint64_t view);
 void judge_commit(struct judge *j, uint32_t me, const struct rep_block *block,
                   const bool *fresh);
 

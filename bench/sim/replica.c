@@ -58,12 +58,82 @@ static struct rep_medium medium_of(struct hs2n_sim_disk *disk) {
 /* ---- the core's environment ------------------------------------------------
  */
 
+/* Reads on in what a crash would leave of the log. */
+static void read_durable(struct replica *r) {
+  const struct hs2n_span bytes = hs2n_sim_disk_bytes(r->disk);
+  const size_t durable = hs2n_sim_disk_durable(r->disk);
+  struct rep_log_record record;
+  struct rep_state state;
+
+  while (r->durable_len < durable) {
+    const struct hs2n_span rest = {bytes.data + r->durable_len,
+                                   durable - r->durable_len};
+
+    if (rep_log_next(&r->crc, rest, &record) != REP_LOG_OK) {
+      return;
+    }
+    if (record.kind == REP_LOG_STATE &&
+        rep_log_state_read(record.content, &state)) {
+      if (state.last_voted != r->durable_vote) {
+        r->vote_lock = state.lock->view;
+      }
+      r->durable_vote = state.last_voted;
+      r->durable_lock = state.lock->view;
+      rep_cert_unref(state.lock);
+    }
+    r->durable_len += REP_LOG_HEAD_LEN + record.content.len;
+  }
+}
+
+/* What is said of a view may not be forgotten in a crash of this moment. */
+static void must_be_durable(struct replica *r, uint64_t view) {
+  read_durable(r);
+  if (view > r->durable_vote) {
+    hs2n_sim_fail(r->sim, r->node, "speaks before its log is durable");
+  }
+}
+
+/* What it remembers after a start. */
+static void must_remember(struct replica *r) {
+  struct rep_core_info info;
+
+  r->durable_len = 0;
+  r->durable_vote = 0;
+  r->durable_lock = 0;
+  read_durable(r);
+  rep_core_info(r->core, &info);
+  if (info.last_voted < r->durable_vote || info.lock_view < r->durable_lock) {
+    hs2n_sim_fail(r->sim, r->node, "forgets what its log says");
+  }
+}
+
+/* Its lock is no newer than the certificate that the block extends; the log
+ * says what it was when the vote was cast. */
+static void must_respect_lock(struct replica *r, const struct rep_vote *vote) {
+  for (size_t i = 0; vote->view == r->durable_vote && i < REPLICA_BLOCKS; i++) {
+    if (rep_hash_eq(&r->blocks[i].hash, &vote->block) &&
+        r->blocks[i].justify < r->vote_lock) {
+      hs2n_sim_fail(r->sim, r->node, "votes for a block below its lock");
+    }
+  }
+}
+
+static void check_vote(struct replica *r, struct hs2n_span body) {
+  struct rep_vote vote;
+
+  judge_vote(r->judge, r->node, body);
+  if (rep_vote_decode(body, &vote)) {
+    must_be_durable(r, vote.view);
+    must_respect_lock(r, &vote);
+  }
+}
+
 static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
                      struct rep_bytes *body) {
   struct replica *const r = self;
 
   if (kind == REP_VOTE) {
-    judge_vote(r->judge, r->node, rep_bytes_span(body));
+    check_vote(r, rep_bytes_span(body));
   }
   rep_net_send(&r->net, to, kind, view, body);
 }
@@ -72,6 +142,10 @@ static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
                           struct rep_bytes *body) {
   struct replica *const r = self;
 
+  if (kind == REP_TIMEOUT) {
+    judge_timeout(r->judge, r->node, view - REP_TIMEOUT_VIEWS);
+    must_be_durable(r, view - REP_TIMEOUT_VIEWS);
+  }
   rep_net_broadcast(&r->net, kind, view, body);
 }
 
@@ -92,6 +166,9 @@ static void env_enter_view(void *self, uint64_t view,
 static uint64_t env_append_block(void *self, const struct rep_block *block) {
   struct replica *const r = self;
 
+  r->blocks[r->blocks_next] = (struct replica_block){
+      .hash = block->hash, .justify = block->justify->view};
+  r->blocks_next = (r->blocks_next + 1) % REPLICA_BLOCKS;
   return rep_store_append_block(r->store, block);
 }
 
@@ -209,6 +286,7 @@ void replica_start(struct replica *r, struct hs2n_node *node,
   r->disk = disk;
   r->syncs_n = 0;
   r->measure_next = 0;
+  rep_crc32c_init(&r->crc);
   if (rep_net_set_members(&r->net, members) != HS2N_OK) {
     give_up(r, "has no memory for the members");
     return;
@@ -216,6 +294,7 @@ void replica_start(struct replica *r, struct hs2n_node *node,
   wrong = open_log(r, &crypto);
   if (wrong == NULL) {
     r->runs = true;
+    must_remember(r);
     rep_core_start(r->core, clock_of(r));
   } else if (strcmp(wrong, strerror(ENOSPC)) == 0) {
     give_up(r, "finds its disk full");
@@ -245,14 +324,19 @@ static void wait_for_disk(struct replica *r, uint64_t seq) {
   if (r->syncs_n > 0 && at < r->syncs[r->syncs_n - 1].at) {
     at = r->syncs[r->syncs_n - 1].at;
   }
-  r->syncs[r->syncs_n++] = (struct replica_sync){.seq = seq, .at = at};
+  r->syncs[r->syncs_n++] = (struct replica_sync){
+      .seq = seq, .len = hs2n_sim_disk_bytes(r->disk).len, .at = at};
 }
 
 static void take_synced(struct replica *r, hs2n_time now) {
+  const size_t durable = hs2n_sim_disk_durable(r->disk);
   size_t done = 0;
 
-  while (done < r->syncs_n && r->syncs[done].at <= now) {
+  while (done < r->syncs_n && r->syncs[done].len <= durable) {
     done++;
+  }
+  if (done < r->syncs_n && r->syncs[done].at <= now) {
+    r->syncs[done].at = now + HS2N_MS(1); /* the clock is ahead of the disk */
   }
   if (done > 0) {
     const uint64_t seq = r->syncs[done - 1].seq;

@@ -5,6 +5,7 @@
 
 #include "crypto_hs2n.h"
 #include "judge.h"
+#include "log.h"
 #include "net.h"
 #include "store.h"
 
@@ -16,7 +17,16 @@
 /* A state that will be durable. */
 struct replica_sync {
   uint64_t seq;
-  hs2n_time at; /* of the node's clock */
+  size_t len;   /* of the log with it */
+  hs2n_time at; /* of the node's clock, as long as that neither drifts nor
+                   jumps */
+};
+
+/* A block that a vote may be for. */
+#define REPLICA_BLOCKS 64
+struct replica_block {
+  struct rep_hash hash;
+  uint64_t justify; /* view of its certificate */
 };
 
 struct replica {
@@ -33,6 +43,13 @@ struct replica {
   struct replica_sync syncs[REPLICA_SYNCS_MAX];
   size_t syncs_n;
   hs2n_time measure_next;
+  struct rep_crc32c crc;
+  size_t durable_len;    /* of the log, read so far */
+  uint64_t durable_vote; /* the last that it says was cast */
+  uint64_t durable_lock; /* the view of its lock */
+  uint64_t vote_lock;    /* that when it cast its last vote */
+  struct replica_block blocks[REPLICA_BLOCKS]; /* the last in the log */
+  size_t blocks_next;
 };
 
 /* What the node needs to know. */

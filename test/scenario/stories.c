@@ -99,6 +99,18 @@ static void a_cut_of_thirty_seconds(void *arg, struct hs2n_sim *sim) {
   story_must(sim, story_stats(sim).messages == 1, "the expired one came too");
 }
 
+/* The pause between two dials grows to backoff_max_ms and not beyond. */
+static void away_for_an_hour(void *arg, struct hs2n_sim *sim) {
+  (void)arg;
+  story_meshed(sim);
+  hs2n_sim_cut(sim, 0, HS2N_SIM_ALL, true);
+  hs2n_sim_cut(sim, HS2N_SIM_ALL, 0, true);
+  hs2n_sim_run(sim, HS2N_S(3600));
+  hs2n_sim_heal(sim);
+  /* The longest pause, and a dial that was lost when it ended. */
+  hs2n_sim_settle(sim, HS2N_S(40));
+}
+
 /* ---- messages
  * -----------------------------------------------------------------------
  */
@@ -289,6 +301,9 @@ int main(int argc, char **argv) {
       {.name = "a_link_cut_for_thirty_seconds_delivers_within_one_back_off",
        .nodes = 3,
        .tell = a_cut_of_thirty_seconds},
+      {.name = "a_node_away_for_an_hour_is_back_within_one_back_off",
+       .nodes = 3,
+       .tell = away_for_an_hour},
       {.name = "at_a_third_of_loss_each_message_arrives_or_expires",
        .nodes = 4,
        .configure = hasty_outcomes,

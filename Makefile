@@ -12,6 +12,7 @@ help:
 	@echo 'make soak     simulate clusters for $(MINUTES) minutes, with faults'
 	@echo 'make soak-net five nodes on real sockets for 30 minutes'
 	@echo 'make fuzz     fuzz every decoder, $(SECONDS_EACH) s each (needs clang)'
+	@echo 'make mutants  plant bugs, and see whether the simulator finds them'
 	@echo 'make coverage lines of lib/ that tests run (gcc)'
 	@echo 'make install  install library, headers and hs2net.pc (honours DESTDIR)'
 	@echo 'make docs     run the commands of README.md and docs/'
@@ -47,6 +48,9 @@ soak-net: configure
 fuzz:
 	@tools/setup --dev
 	tools/fuzz-smoke $(SECONDS_EACH)
+
+mutants:
+	@tools/mutants
 
 coverage: configure
 	tools/coverage $(ARGS)

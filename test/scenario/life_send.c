@@ -144,14 +144,13 @@ void life_send_one(struct world *w, uint32_t from, uint32_t type) {
   }
 }
 
-/* Now and then many votes at once. */
+/* Now and then many at once. */
 void life_send(struct world *w, uint32_t from) {
-  if (one_in(w, 20)) {
-    for (int i = 0; i < 10; i++) {
-      life_send_one(w, from, HS2N_LANE_VOTE);
-    }
-  } else {
-    life_send_one(w, from, (uint32_t)any(w, LIFE_TYPES));
+  const uint32_t type = (uint32_t)any(w, LIFE_TYPES);
+  const int n = one_in(w, 10) ? 10 : 1;
+
+  for (int i = 0; i < n; i++) {
+    life_send_one(w, from, type);
   }
 }
 

@@ -47,7 +47,8 @@ enum hs2n_type_flag {
   /* Each message is signed by its sender's identity, once for all receivers,
    * verified before it is delivered, and refused without a good signature; see
    * struct hs2n_evidence.  Costs Ed25519 and SHA-256 over the body at either
-   * end. */
+   * end.  Not for requests and responses: which question is asked or answered
+   * is not signed. */
   HS2N_TYPE_SIGNED = 1u << 1,
   /* For what comes by several paths, such as transactions: a message with the
    * same type, view, VIEW_BOUND and body as one that the application has taken

@@ -82,15 +82,16 @@ static bool may_compress(const struct hs2n_type *type) {
          (hs2ni_pack_built() & HS2NI_PACK_BIT(type->compression)) != 0;
 }
 
-/* Who signed a message, or what it asks or answers, is no part of its content.
- */
+/* Who signed a message, or what it asks or answers, is no part of its content;
+ * and what it asks or answers is not signed with it. */
 static bool good_flags(const struct hs2n_type *type) {
   const uint32_t known =
       HS2N_TYPE_SECRET | HS2N_TYPE_SIGNED | HS2N_TYPE_BY_CONTENT;
 
-  if ((type->flags & HS2N_TYPE_BY_CONTENT) != 0 &&
-      ((type->flags & HS2N_TYPE_SIGNED) != 0 ||
-       type->role != HS2N_ROLE_MESSAGE)) {
+  const uint32_t special = HS2N_TYPE_SIGNED | HS2N_TYPE_BY_CONTENT;
+
+  if ((type->flags & special) == special ||
+      ((type->flags & special) != 0 && type->role != HS2N_ROLE_MESSAGE)) {
     return false;
   }
   return (type->flags & ~known) == 0;

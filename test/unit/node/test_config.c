@@ -118,6 +118,32 @@ static void bad_types_are_named(void) {
       {{{.id = 1, .role = HS2N_ROLE_RESPONSE, .flags = HS2N_TYPE_BY_CONTENT},
         {.id = 2}},
        "types.flags"},
+      {{{.id = 1, .role = HS2N_ROLE_RESPONSE, .flags = HS2N_TYPE_SIGNED},
+        {.id = 2}},
+       "types.flags"},
+      {{{.id = 1,
+         .role = HS2N_ROLE_REQUEST,
+         .response = 2,
+         .flags = HS2N_TYPE_SIGNED},
+        {.id = 2, .role = HS2N_ROLE_RESPONSE}},
+       "types.flags"},
+      {{{.id = 1, .role = (enum hs2n_type_role)3}, {.id = 2}}, "types.role"},
+      {{{.id = 1, .role = (enum hs2n_type_role) - 1}, {.id = 2}}, "types.role"},
+      /* no such type; itself; a plain message */
+      {{{.id = 1, .role = HS2N_ROLE_REQUEST, .response = 3},
+        {.id = 2, .role = HS2N_ROLE_RESPONSE}},
+       "types.response"},
+      {{{.id = 1, .role = HS2N_ROLE_REQUEST, .response = 1},
+        {.id = 2, .role = HS2N_ROLE_RESPONSE}},
+       "types.response"},
+      {{{.id = 1, .role = HS2N_ROLE_REQUEST, .response = 2}, {.id = 2}},
+       "types.response"},
+      /* only a request has one */
+      {{{.id = 1, .response = 2}, {.id = 2, .role = HS2N_ROLE_RESPONSE}},
+       "types.response"},
+      {{{.id = 1, .role = HS2N_ROLE_RESPONSE, .response = 2},
+        {.id = 2, .role = HS2N_ROLE_RESPONSE}},
+       "types.response"},
       {{{.id = 1,
          .compression = HS2N_COMPRESSION_LZ4,
          .flags = HS2N_TYPE_SECRET},
@@ -131,6 +157,27 @@ static void bad_types_are_named(void) {
     c.types = cases[i].types;
     check_bad(&c, HS2N_ERR_INVALID, cases[i].field);
   }
+}
+
+/* Otherwise it could never be asked. */
+static void a_request_and_its_response_fit_the_budget(void) {
+  static const struct hs2n_type pair[2] = {
+      {.id = 1, .size_max = 1000, .role = HS2N_ROLE_REQUEST, .response = 2},
+      {.id = 2, .size_max = 70000, .role = HS2N_ROLE_RESPONSE},
+  };
+  struct hs2n_config c = good();
+  struct hs2n_limits limits;
+  struct hs2ni_config out;
+  const char *field = "";
+
+  hs2n_limits_default(&limits);
+  c.types = pair;
+  c.limits = &limits;
+  limits.requests_bytes_max = 71000;
+  CHECK_EQ(hs2ni_config_take(&out, &c, &field), HS2N_OK);
+  CHECK_EQ(out.given.types[0].response, 2);
+  limits.requests_bytes_max--;
+  check_bad(&c, HS2N_ERR_INVALID, "limits.requests_bytes_max");
 }
 
 /* An older program's struct ends early: what it did not know is zero. */
@@ -179,6 +226,7 @@ int main(void) {
   RUN(what_the_caller_may_take_back_is_copied);
   RUN(each_bad_field_is_named);
   RUN(bad_types_are_named);
+  RUN(a_request_and_its_response_fit_the_budget);
   RUN(older_and_newer_programs_are_told_apart);
   RUN(a_ledger_counts_and_stops_at_its_promise);
   return tap_done();

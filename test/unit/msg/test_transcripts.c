@@ -225,13 +225,34 @@ static void reconnect(struct pair *p) {
   settle(p, ACCEPT);
 }
 
+/* request TYPE FLAGS VIEW LEN FILL, respond LANE SEQ STATUS LEN FILL */
+static void requests(struct pair *p) {
+  connect(p, 7);
+  say(p, 0, "request 6 4 3 100 130"); /* VIEW_BOUND */
+  settle(p, ACCEPT);
+  say(p, 1, "respond 4 1 0 5000 131");
+  settle(p, ACCEPT);
+  say(p, 0, "request 6 0 1 0 0");
+  settle(p, IGNORE); /* it is refused */
+  say(p, 0, "request 6 0 1 200 132");
+  settle(p, ACCEPT);
+  say(p, 1, "respond 4 3 7 20 133");
+  settle(p, REJECT);
+  say(p, 0, "request 6 0 1 50 134");
+  settle(p, ACCEPT);
+  cut(p); /* the question is known, the answer goes over a new connection */
+  say(p, 1, "respond 4 4 0 0 0");
+  connect(p, 7);
+  settle(p, ACCEPT);
+}
+
 static const struct {
   const char *name;
   void (*play)(struct pair *p);
 } scenes[] = {
-    {"small", small},         {"plain", plain}, {"large", large},
-    {"datagrams", datagrams}, {"forms", forms}, {"zstd", zstd},
-    {"reconnect", reconnect},
+    {"small", small},         {"plain", plain},       {"large", large},
+    {"datagrams", datagrams}, {"forms", forms},       {"zstd", zstd},
+    {"reconnect", reconnect}, {"requests", requests},
 };
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 

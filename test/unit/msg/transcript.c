@@ -7,7 +7,7 @@
 #include <inttypes.h>
 
 /* Part of the transcripts: what is declared here may only be added to. */
-static const struct hs2n_type types[HS2N_LANES] = {
+static const struct hs2n_type types[] = {
     {.id = 0,
      .lane = HS2N_LANE_CONTROL,
      .size_max = 1024,
@@ -30,7 +30,17 @@ static const struct hs2n_type types[HS2N_LANES] = {
 #else
      .compression = HS2N_COMPRESSION_LZ4},
 #endif
+    {.id = 6,
+     .lane = HS2N_LANE_SYNC,
+     .size_max = 1024,
+     .role = HS2N_ROLE_REQUEST,
+     .response = 7},
+    {.id = 7,
+     .lane = HS2N_LANE_SYNC,
+     .size_max = 65536,
+     .role = HS2N_ROLE_RESPONSE},
 };
+#define TYPES (sizeof(types) / sizeof(types[0]))
 
 #define LARGE_BODY 4096u
 #define DATAGRAM_MAX 1100u
@@ -252,23 +262,65 @@ static void do_bytes(struct transcript *t, const char *hex, bool datagram,
 
 /* ---- the application ----------------------------------------------------- */
 
+static struct hs2n_buf *body_of(struct transcript *t, unsigned len,
+                                unsigned fill) {
+  struct hs2n_buf *body;
+  uint8_t *data;
+
+  must(hs2n_buf_alloc(&body, &t->mem.mem, len, &data) == HS2N_OK, "memory");
+  for (unsigned i = 0; i < len; i++) {
+    data[i] = (uint8_t)(fill + i % 7);
+  }
+  return body;
+}
+
+static void do_request(struct transcript *t, const char *args) {
+  const struct hs2ni_target target = {
+      .chan = t->chan, .peer = {1 - t->place}, .weight = 1};
+  struct hs2n_msg msg = {.deadline = t->env.now + HS2N_S(60)};
+  unsigned type, len, fill;
+  int err;
+
+  must(sscanf(args, "%u %" SCNu32 " %" SCNu64 " %u %u", &type, &msg.flags,
+              &msg.view, &len, &fill) == 5,
+       "request");
+  must(t->tags_n < TRANSCRIPT_TAGS, "too many tags");
+  msg.type = (uint8_t)type;
+  msg.body = body_of(t, len, fill);
+  err = hs2ni_msgs_request(t->msgs, &target, 1, &msg, &t->tags[t->tags_n++]);
+  hs2n_buf_unref(msg.body);
+  must(err == HS2N_OK, "a request was refused");
+}
+
+static void do_respond(struct transcript *t, const char *args) {
+  struct hs2n_msg_id id = {.incarnation = t->chan->incarnation};
+  unsigned lane, status, len, fill;
+  struct hs2n_buf *body;
+  int err;
+
+  must(sscanf(args, "%u %" SCNu64 " %u %u %u", &lane, &id.seq, &status, &len,
+              &fill) == 5,
+       "respond");
+  id.lane = (uint8_t)lane;
+  body = body_of(t, len, fill);
+  err = hs2ni_msgs_respond(t->chan, id, status, body);
+  hs2n_buf_unref(body);
+  must(err == HS2N_OK, "a response was refused");
+}
+
 static void do_send(struct transcript *t, const char *args) {
   const struct hs2ni_target target = {
       .chan = t->chan, .peer = {1 - t->place}, .weight = 1};
   struct hs2n_msg msg = {0};
   struct hs2n_tag *tag = NULL;
   unsigned type, len, fill;
-  uint8_t *data;
   int err;
 
   must(sscanf(args, "%u %" SCNu32 " %" SCNu64 " %" SCNu64 " %u %u", &type,
               &msg.flags, &msg.view, &msg.key, &len, &fill) == 6,
        "send");
   msg.type = (uint8_t)type;
-  must(hs2n_buf_alloc(&msg.body, &t->mem.mem, len, &data) == HS2N_OK, "memory");
-  for (unsigned i = 0; i < len; i++) {
-    data[i] = (uint8_t)(fill + i % 7);
-  }
+  msg.body = body_of(t, len, fill);
   if ((msg.flags & HS2N_MSG_ACK) != 0) {
     must(t->tags_n < TRANSCRIPT_TAGS, "too many tags");
     tag = &t->tags[t->tags_n++];
@@ -293,14 +345,27 @@ static void put_message(struct transcript *t, const struct hs2ni_event *e) {
           e->msg.signature.len > 0);
 }
 
-static void put_done(struct transcript *t, const struct hs2ni_event *e) {
+static size_t send_of(const struct transcript *t, struct hs2n_tag tag) {
   size_t i = 0;
 
-  while (i < t->tags_n && t->tags[i].v != e->tag.v) {
+  while (i < t->tags_n && t->tags[i].v != tag.v) {
     i++;
   }
-  fprintf(t->out, "= done %zu %s %d\n", i, hs2n_outcome_name(e->done.outcome),
-          (int)e->done.reason);
+  return i;
+}
+
+static void put_role(struct transcript *t, const struct hs2ni_event *e) {
+  if (e->kind == HS2NI_EVENT_REQUEST) {
+    fprintf(t->out, "= request\n");
+  } else if (e->kind == HS2NI_EVENT_RESPONSE) {
+    fprintf(t->out, "= response %zu %" PRIu32 "\n", send_of(t, e->tag),
+            e->status);
+  }
+}
+
+static void put_done(struct transcript *t, const struct hs2ni_event *e) {
+  fprintf(t->out, "= done %zu %s %d\n", send_of(t, e->tag),
+          hs2n_outcome_name(e->done.outcome), (int)e->done.reason);
 }
 
 static void do_fetch(struct transcript *t, int verdict) {
@@ -315,6 +380,7 @@ static void do_fetch(struct transcript *t, int verdict) {
   case HS2NI_EVENT_REQUEST:
   case HS2NI_EVENT_RESPONSE:
     put_message(t, &e);
+    put_role(t, &e);
     must(hs2ni_msgs_verdict(t->msgs, t->chan, e.id,
                             (enum hs2n_verdict)verdict) == HS2N_OK,
          "verdict");
@@ -386,6 +452,10 @@ static bool act_of_ours(struct transcript *t, const char *line) {
 
   if ((args = after(line, "send")) != NULL) {
     do_send(t, args);
+  } else if ((args = after(line, "request")) != NULL) {
+    do_request(t, args);
+  } else if ((args = after(line, "respond")) != NULL) {
+    do_respond(t, args);
   } else if ((args = after(line, "fetch")) != NULL) {
     do_fetch(t, atoi(args));
   } else if ((args = after(line, "judge")) != NULL) {
@@ -431,7 +501,7 @@ void transcript_init(struct transcript *t, uint32_t place) {
   hs2n_limits_default(&t->env.limits);
   t->env.limits.large_body_bytes = LARGE_BODY;
   t->identity = world_identity(place);
-  must(hs2ni_msgs_new(&t->msgs, &t->env, types, HS2N_LANES) == HS2N_OK &&
+  must(hs2ni_msgs_new(&t->msgs, &t->env, types, TYPES) == HS2N_OK &&
            hs2ni_chan_new(&t->chan, t->msgs, (struct hs2n_peer){1 - place}) ==
                HS2N_OK,
        "memory");
@@ -460,11 +530,11 @@ void transcript_hello(const struct transcript *t, uint64_t incarnation,
       .version_max = HS2NI_PROTOCOL_MAX,
       .incarnation = incarnation,
       .capabilities = hs2ni_msgs_capabilities(t->msgs) & capabilities,
-      .types_n = HS2N_LANES,
+      .types_n = TYPES,
   };
   int len;
 
-  for (size_t i = 0; i < HS2N_LANES; i++) {
+  for (size_t i = 0; i < TYPES; i++) {
     hello.types[i] = (struct hs2ni_hello_type){
         types[i].id, (uint8_t)types[i].lane, types[i].size_max};
   }

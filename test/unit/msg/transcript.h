@@ -11,12 +11,16 @@
  *   stopped STREAM             the peer does not want ours
  *   write                      the transport takes, and acks, all there is
  *   send TYPE FLAGS VIEW KEY LEN FILL   the application sends; tagged if ACK
+ *   request TYPE FLAGS VIEW LEN FILL    tagged
+ *   respond LANE SEQ STATUS LEN FILL    to a request it took
  *   fetch VERDICT              it takes what comes next
  *   judge LANE SEQ VERDICT
  *   view NUMBER
  *   time MS
  *
  *   = message LANE SEQ UNORDERED TYPE FLAGS VIEW LEN HASH SIGNED
+ *   = request                  the message before is one
+ *   = response SEND STATUS     it answers that one
  *   = done SEND OUTCOME REASON
  *   = ack LANE UNORDERED FLOOR BITMAP    what this end wrote
  *   = nack LANE UNORDERED SEQ CODE

@@ -378,9 +378,7 @@ void rep_net_configure(struct rep_net *net, const struct rep_config *config,
                                          .on_request = on_request,
                                          .on_response = on_response};
   hs2n_limits_default(limits);
-  if (limits->peers_max < net->committee.n) {
-    limits->peers_max = net->committee.n;
-  }
+  limits->peers_max = net->committee.n; /* there is no other epoch */
   limits->tx_queue_bytes_max = room;
   limits->rx_held_bytes = room;
   limits->request_try_ms = try_ms(config->sync_retry);

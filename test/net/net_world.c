@@ -111,7 +111,9 @@ static void on_done(void *self, struct hs2n_tag tag,
                     const struct hs2n_done *done) {
   struct net_replica *r = self;
 
-  (void)tag;
+  if (r->on_done != NULL) {
+    r->on_done(r->on_done_arg, tag);
+  }
   if (done->outcome == HS2N_DONE_ACKED) {
     atomic_fetch_add(&r->acked, 1);
     atomic_fetch_add(&r->ackers, (unsigned)done->acked_count);
@@ -153,6 +155,26 @@ static int open_io(struct net_replica *r, const struct hs2n_io_config *io,
   return rc;
 }
 
+void net_configure(const struct net *net, struct hs2n_limits *limits,
+                   struct hs2n_config *config) {
+  hs2n_limits_default(limits);
+  limits->handshake_ms = 20000; /* sanitizers on a busy machine */
+  limits->idle_ms = net->idle_ms != 0 ? net->idle_ms : 30000;
+  limits->keep_alive_ms = limits->idle_ms / 4;
+  if (net->backoff_ms != 0) {
+    limits->backoff_min_ms = net->backoff_ms / 2;
+    limits->backoff_max_ms = net->backoff_ms;
+  }
+  limits->drain_ms = 100; /* when both ends stop at once, for nothing */
+  limits->new_per_source_per_s = 100000;
+  limits->new_per_source_burst = 100000;
+  config->limits = limits;
+  config->chain_id = "net-test";
+  config->types = types;
+  config->types_n = sizeof(types) / sizeof(types[0]);
+  config->udp_payload_max = net->udp_payload_max;
+}
+
 static bool make(struct net_replica *r) {
   struct hs2n_io_config io_config = r->net->io_config;
   struct epoll_event ev = {.events = EPOLLIN, .data = {.u32 = r->index}};
@@ -165,25 +187,10 @@ static bool make(struct net_replica *r) {
   struct hs2n_config config;
   int rc;
 
-  hs2n_limits_default(&limits);
   hs2n_config_default(&config);
-  config.limits = &limits;
+  net_configure(r->net, &limits, &config);
   config.consensus = &consensus;
   config.identity = r->identity;
-  config.chain_id = "net-test";
-  config.types = types;
-  config.types_n = sizeof(types) / sizeof(types[0]);
-  config.udp_payload_max = r->net->udp_payload_max;
-  limits.handshake_ms = 20000; /* sanitizers on a busy machine */
-  limits.idle_ms = r->net->idle_ms != 0 ? r->net->idle_ms : 30000;
-  limits.keep_alive_ms = limits.idle_ms / 4;
-  if (r->net->backoff_ms != 0) {
-    limits.backoff_min_ms = r->net->backoff_ms / 2;
-    limits.backoff_max_ms = r->net->backoff_ms;
-  }
-  limits.drain_ms = 100; /* when both ends stop at once, for nothing */
-  limits.new_per_source_per_s = 100000;
-  limits.new_per_source_burst = 100000;
   config.log = net_log;
   config.log_data = r;
   io_config.listen = r->listen;
@@ -336,7 +343,6 @@ static void note_sent(struct net_replica *r, uint32_t to, uint8_t type) {
 int net_send(struct net_replica *r, uint32_t to, uint8_t type, size_t len) {
   struct hs2n_dst dst = {.kind = HS2N_DST_EPOCH, .epoch = 1};
   struct hs2n_msg msg = {.type = type, .flags = HS2N_MSG_ACK};
-  struct hs2n_tag tag;
   uint8_t *data;
   int rc;
 
@@ -351,7 +357,7 @@ int net_send(struct net_replica *r, uint32_t to, uint8_t type, size_t len) {
     }
     fill_body(data, len, r->index, number_for(r, to, type));
   }
-  rc = hs2n_send(hs2n_io_node(r->io), &dst, &msg, &tag);
+  rc = hs2n_send(hs2n_io_node(r->io), &dst, &msg, &r->tag);
   hs2n_buf_unref(msg.body);
   if (rc == HS2N_OK) {
     note_sent(r, to, type);

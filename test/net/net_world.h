@@ -36,6 +36,11 @@ struct net_replica {
 
   hs2n_time heard[NET_MAX]; /* the last message of each, by index */
 
+  struct hs2n_tag tag; /* of the last net_send */
+  /* Called at each completion; may be NULL. */
+  void (*on_done)(void *arg, struct hs2n_tag tag);
+  void *on_done_arg;
+
   atomic_uint received;
   atomic_uint wrong; /* bodies that are not what was sent, or out of order */
   atomic_uint acked;
@@ -56,6 +61,11 @@ struct net {
   uint32_t backoff_ms; /* the longest; 0: the library's default */
   bool namespaces;     /* those of hs2net-impair */
 };
+
+/* What each replica of a net is made with, but for who it is.  limits are
+ * kept by config. */
+void net_configure(const struct net *net, struct hs2n_limits *limits,
+                   struct hs2n_config *config);
 
 /* n replicas that listen on loopback and know nobody yet.  listen is the
  * text of an address with port 0, dial the host that the others use. */

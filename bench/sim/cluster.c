@@ -11,6 +11,9 @@ static void configure(void *self, uint32_t node, struct hs2n_config *config,
   struct cluster *const c = self;
 
   replica_configure(&c->replicas[node], config, out_consensus);
+  if (c->recorder != NULL) {
+    recorder_configure(c->recorder, node, config);
+  }
 }
 
 static void on_start(void *self, uint32_t node, struct hs2n_node *handle,

@@ -3,6 +3,7 @@
 #ifndef SIM_CLUSTER_H
 #define SIM_CLUSTER_H
 
+#include "recorder.h"
 #include "replica.h"
 
 #define CLUSTER_TX_MAX 65536u
@@ -20,7 +21,8 @@ struct cluster {
   struct hs2n_sim *sim;
   struct hs2n_sim_app app;
   struct judge judge;
-  struct replica *replicas; /* one a node */
+  struct recorder *recorder; /* NULL: none; set it before cluster_start */
+  struct replica *replicas;  /* one a node */
   uint32_t nodes;
   struct hs2n_member members[REP_N_MAX];
   bool submitting;

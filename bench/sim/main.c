@@ -1,4 +1,5 @@
 /* hs2net-sim: a HotStuff-2 cluster on virtual time. */
+#include "replay.h"
 #include "report.h"
 
 #include <errno.h>
@@ -118,6 +119,9 @@ int main(int argc, char **argv) {
 
   if (code >= 0) {
     return code;
+  }
+  if (o.replay != NULL) {
+    return replay_file(o.replay, o.run.identity, o.run.trace > 0);
   }
   report_begin(&report, &o);
   code = run_jobs(&o, &report);

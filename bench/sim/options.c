@@ -34,10 +34,19 @@ static const char help[] =
     "  --jobs N           processes (default 1)\n"
     "  --trace N          print events up to level 1, 2 or 3\n"
     "  --quiet            only the summary and what failed\n"
+    "  --record FILE      record the first life of a node, of the only seed\n"
+    "  --record-node N    which (default 0)\n"
+    "  --replay FILE      simulate nothing, but do again what a recording "
+    "says;\n"
+    "                     --trace 1 prints what the node logs\n"
+    "  --identity PEM     key of the recorded node: written by --record, read "
+    "by\n"
+    "                     --replay\n"
     "  --json FILE        also write the summary as JSON\n"
     "  --help, --version\n"
     "\n"
-    "Exit code: 0 all seeds passed, 1 one failed, 2 wrong usage.\n";
+    "Exit code: 0 all seeds passed, 1 one failed, or a replay differed,\n"
+    "2 wrong usage.\n";
 
 static void print_help(void) {
   (void)fputs(help, stdout);
@@ -120,6 +129,10 @@ enum {
   JOBS,
   TRACE,
   QUIET,
+  RECORD,
+  RECORD_NODE,
+  REPLAY,
+  IDENTITY,
   JSON,
   HELP,
   VERSION,
@@ -142,6 +155,10 @@ static const struct option table[] = {
     {"jobs", required_argument, NULL, JOBS},
     {"trace", required_argument, NULL, TRACE},
     {"quiet", no_argument, NULL, QUIET},
+    {"record", required_argument, NULL, RECORD},
+    {"record-node", required_argument, NULL, RECORD_NODE},
+    {"replay", required_argument, NULL, REPLAY},
+    {"identity", required_argument, NULL, IDENTITY},
     {"json", required_argument, NULL, JSON},
     {"help", no_argument, NULL, HELP},
     {"version", no_argument, NULL, VERSION},
@@ -178,6 +195,24 @@ static bool take_network(struct options *o, int option, const char *text) {
   }
 }
 
+static bool take_recording(struct options *o, int option, const char *text) {
+  switch (option) {
+  case RECORD:
+    o->run.record = text;
+    return true;
+  case RECORD_NODE:
+    return small(text, 0, HS2N_SIM_NODES_MAX - 1, &o->run.record_node);
+  case REPLAY:
+    o->replay = text;
+    return true;
+  case IDENTITY:
+    o->run.identity = text;
+    return true;
+  default:
+    return take_network(o, option, text);
+  }
+}
+
 static bool take(struct options *o, int option, const char *text) {
   switch (option) {
   case SEED:
@@ -204,7 +239,7 @@ static bool take(struct options *o, int option, const char *text) {
     o->json = text;
     return true;
   default:
-    return take_network(o, option, text);
+    return take_recording(o, option, text);
   }
 }
 
@@ -222,6 +257,19 @@ static int wrong(const char *what) {
   return 2;
 }
 
+static int check_recording(const struct options *o) {
+  if ((o->run.record != NULL || o->replay != NULL) && o->run.identity == NULL) {
+    return wrong("--record and --replay need --identity");
+  }
+  if (o->run.record != NULL && (o->first != o->last || o->twice)) {
+    return wrong("--record needs one seed, run once");
+  }
+  if (o->run.record_node >= o->run.cluster.replicas) {
+    return wrong("--record-node is no node");
+  }
+  return -1;
+}
+
 static int check(const struct options *o) {
   if (o->run.kind == RUN_CLUSTER && o->run.cluster.replicas > REP_N_MAX) {
     return wrong("--replicas is at most 128 without --load");
@@ -229,7 +277,7 @@ static int check(const struct options *o) {
   if (o->run.kind == RUN_LOAD && o->run.cluster.twin) {
     return wrong("--twin needs replicas");
   }
-  return -1;
+  return check_recording(o);
 }
 
 int options_read(struct options *out, int argc, char **argv) {

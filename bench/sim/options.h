@@ -11,6 +11,7 @@ struct options {
   uint32_t jobs;        /* processes */
   bool twice;           /* each seed again, and compare */
   bool quiet;           /* no line for each seed */
+  const char *replay;   /* file, or NULL: nothing is simulated */
   const char *json;     /* file, or NULL */
 };
 

@@ -112,6 +112,23 @@ static void configure(struct hs2n_sim_config *out,
   out->trace_ring = TRACE_RING;
 }
 
+/* ---- a recording
+ * --------------------------------------------------------------- */
+
+static struct recorder recorder_of(const struct run_config *config) {
+  return (struct recorder){.path = config->record,
+                           .identity = config->identity,
+                           .node = config->record_node};
+}
+
+/* Behind the end of the world. */
+static void close_recording(struct recorder *r, struct run_result *out) {
+  if (!recorder_close(r) && !out->failed) {
+    out->failed = true;
+    (void)snprintf(out->failure, sizeof(out->failure), "can't be recorded");
+  }
+}
+
 /* ---- a cluster
  * ----------------------------------------------------------------- */
 
@@ -148,6 +165,7 @@ static void run_cluster_in(struct cluster *c, const struct run_config *config,
 static void run_cluster(const struct run_config *config, uint64_t seed,
                         struct run_result *out) {
   struct hs2n_sim_config sim_config;
+  struct recorder recorder = recorder_of(config);
   struct cluster *c;
 
   configure(&sim_config, config, seed);
@@ -157,9 +175,12 @@ static void run_cluster(const struct run_config *config, uint64_t seed,
     (void)snprintf(out->failure, sizeof(out->failure), "can't be made");
     return;
   }
+  recorder.sim = c->sim;
+  c->recorder = &recorder;
   run_cluster_in(c, config, out);
   look(c->sim, c->nodes, out);
   cluster_free(c);
+  close_recording(&recorder, out);
 }
 
 /* ---- plain messages
@@ -208,20 +229,34 @@ static void run_load_in(struct hs2n_sim *sim, const struct run_config *config,
   out->virtual_ns = hs2n_sim_now(sim) - begin;
 }
 
+static void configure_load(void *self, uint32_t node,
+                           struct hs2n_config *config,
+                           struct hs2n_consensus *out_consensus) {
+  (void)out_consensus;
+  recorder_configure(self, node, config);
+}
+
 static void run_load(const struct run_config *config, uint64_t seed,
                      struct run_result *out) {
+  struct recorder recorder = recorder_of(config);
+  const struct hs2n_sim_app app = {.struct_size = sizeof(app),
+                                   .self = &recorder,
+                                   .configure = configure_load};
   struct hs2n_sim_config sim_config;
   struct hs2n_sim *sim;
 
   configure(&sim_config, config, seed);
+  sim_config.app = &app;
   if (hs2n_sim_new(&sim, &sim_config) != HS2N_OK) {
     out->failed = true;
     (void)snprintf(out->failure, sizeof(out->failure), "can't be made");
     return;
   }
+  recorder.sim = sim;
   run_load_in(sim, config, out);
   look(sim, config->cluster.replicas, out);
   hs2n_sim_free(sim);
+  close_recording(&recorder, out);
 }
 
 void run_seed(const struct run_config *config, uint64_t seed,

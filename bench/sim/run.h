@@ -19,6 +19,9 @@ struct run_config {
   hs2n_time settle;       /* then within this all must go on */
   hs2n_time faults_every; /* 0: none */
   int trace;              /* 0..3: printed as it happens */
+  const char *record;     /* file, or NULL */
+  const char *identity;   /* file that the recorded node's key goes to */
+  uint32_t record_node;
 };
 
 /* Fits into a pipe in one piece. */

@@ -349,11 +349,13 @@ HS2N_API HS2N_MUST_CHECK int hs2n_send(struct hs2n_node *node,
  * \param any_of   whom to ask.
  * \param msg      of a type with HS2N_ROLE_REQUEST; of the flags only
  *                 HS2N_MSG_VIEW_BOUND and HS2N_MSG_SECRET; deadline bounds all
- * tries together and must be set. \param out_tag  not NULL: receives the tag
- * for hs2n_cancel, on_response and on_done, whose outcome is ACKED, EXPIRED,
- * CANCELLED, REFUSED or PEER_GONE. \return HS2N_OK, or what hs2n_send returns;
- * HS2N_ERR_FULL when none of the peers can be asked now, or limits.requests_max
- * or limits.requests_bytes_max is used up.
+ *                 tries together and must be set.
+ * \param out_tag  not NULL: receives the tag for hs2n_cancel, on_response and
+ *                 on_done, whose outcome is ACKED, EXPIRED, CANCELLED, REFUSED
+ *                 or PEER_GONE.
+ * \return HS2N_OK, or what hs2n_send returns; HS2N_ERR_FULL when none of the
+ *         peers can be asked now, or limits.requests_max or
+ *         limits.requests_bytes_max is used up.
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_request(struct hs2n_node *node,
                                           const struct hs2n_dst *any_of,
@@ -379,8 +381,8 @@ HS2N_API HS2N_MUST_CHECK int hs2n_request(struct hs2n_node *node,
  *         HS2N_ERR_TOO_BIG  body above size_max of the response's type
  *         HS2N_ERR_FULL     no room now; on_peer(WRITABLE) follows, and the
  *                           request stays open
- *         HS2N_ERR_NO_PEER, HS2N_ERR_NO_MEMORY, HS2N_ERR_CRYPTO,
- * HS2N_ERR_CLOSED
+ *         HS2N_ERR_NO_PEER, HS2N_ERR_NO_MEMORY, HS2N_ERR_CRYPTO or
+ *         HS2N_ERR_CLOSED
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_respond(struct hs2n_node *node,
                                           struct hs2n_req req, uint32_t status,

@@ -6,6 +6,7 @@
  * what a reader of the format takes. */
 #include "msg/chan.h"
 #include "msg/msgs.h"
+#include "wire/beat.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,9 +59,18 @@ struct fuzz {
   struct hs2n_buf *held;
   struct hs2n_tag tag;
   uint64_t tagged, done, sum;
-  uint64_t asking;          /* requests accepted */
-  struct hs2n_msg_id asked; /* by the peer, last */
+  uint64_t asking;                /* requests accepted */
+  struct hs2n_msg_id asked;       /* by the peer, last */
+  struct hs2n_identity *identity; /* of both ends */
 };
+
+static const char chain[] = "fuzz";
+
+static int same_bytes(void *user_data, uint8_t *out, size_t len) {
+  (void)user_data;
+  memset(out, 7, len);
+  return 0;
+}
 
 static const struct hs2n_type types[] = {
     {.id = 0, .lane = HS2N_LANE_CONTROL, .size_max = 64, .name = "a"},
@@ -220,6 +230,8 @@ static int no_secrets(void *user_data, uint8_t *out, size_t len) {
 }
 
 static void start(struct fuzz *f, uint8_t fail_at) {
+  struct hs2n_key key;
+
   *f = (struct fuzz){.conn.ops = &ops, .incarnation = 1, .fail_at = 0};
   f->mem = (struct hs2n_mem){f, mem_alloc, mem_release};
   f->env =
@@ -238,8 +250,15 @@ static void start(struct fuzz *f, uint8_t fail_at) {
   f->env.limits.requests_max = 8;
   f->env.limits.requests_bytes_max = 65536;
   f->env.limits.rx_requests_max = 6;
+  f->env.limits.heartbeat_ms = 50;
   expect(hs2ni_msgs_new(&f->msgs, &f->env, types, TYPES_N) == HS2N_OK);
   expect(hs2ni_chan_new(&f->chan, f->msgs, (struct hs2n_peer){1}) == HS2N_OK);
+  expect(hs2n_identity_generate(&f->identity, hs2n_mem_libc(), same_bytes,
+                                NULL) == HS2N_OK);
+  key = hs2n_identity_key(f->identity);
+  hs2ni_chan_key(f->chan, &key);
+  hs2ni_msgs_sign(f->msgs, f->identity, chain);
+  hs2ni_msgs_beat(f->msgs, 1, 1000);
   f->fail_at = fail_at == 0 ? 0 : f->requests + fail_at;
   attach(f);
 }
@@ -249,7 +268,8 @@ static void start(struct fuzz *f, uint8_t fail_at) {
 static void check_reason(struct fuzz *f, enum hs2n_reason reason) {
   if (reason != HS2N_REASON_NONE) {
     expect(reason == HS2N_REASON_PROTOCOL || reason == HS2N_REASON_LIMIT ||
-           reason == HS2N_REASON_INTERNAL || reason == HS2N_REASON_SLOW);
+           reason == HS2N_REASON_INTERNAL || reason == HS2N_REASON_SLOW ||
+           reason == HS2N_REASON_SILENT);
     reconnect(f, false);
   }
 }
@@ -281,6 +301,32 @@ static void head(struct fuzz *f, struct input *in) {
 
   give(f, 3 + 4 * (uint64_t)(byte(in) % 16), out, hs2ni_head_encode(&h, out),
        false);
+}
+
+/* On a stream that may be that of acks: good but for a view or time that goes
+ * back. */
+static void heartbeat(struct fuzz *f, struct input *in) {
+  const struct hs2ni_beat_text text = {
+      .chain_id = {(const uint8_t *)chain, sizeof(chain) - 1},
+      .sender = f->chan->signee.id,
+      .incarnation = f->incarnation,
+      .view = byte(in) / 64,
+      .unix_ms = f->env.now / HS2N_MS(1) - byte(in) / 64,
+  };
+  uint8_t signs[HS2NI_BEAT_MAX], signature[HS2N_SIGNATURE_LEN];
+  uint8_t out[HS2NI_RECORD_MAX];
+  const struct hs2n_span signed_bytes = {signs,
+                                         hs2ni_beat_encode(&text, signs)};
+  const struct hs2ni_record r = {.kind = HS2NI_RECORD_HEARTBEAT,
+                                 .view = text.view,
+                                 .unix_ms = text.unix_ms,
+                                 .interval_ms = 50u + byte(in),
+                                 .signature = {signature, sizeof(signature)}};
+
+  if (hs2n_sign(f->identity, signed_bytes, signature) == HS2N_OK) {
+    give(f, 3 + 4 * (uint64_t)(byte(in) % 16), out,
+         hs2ni_record_encode(&r, out), false);
+  }
 }
 
 static uint32_t flags_of(uint8_t what) {
@@ -630,7 +676,9 @@ static void step(struct fuzz *f, struct input *in) {
   const uint8_t op = byte(in);
 
   if (op >= 252) {
-    if (op % 2 == 0) {
+    if (op == 253) {
+      heartbeat(f, in);
+    } else if (op % 2 == 0) {
       ask(f, in);
     } else {
       answer(f, in);
@@ -721,6 +769,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
   expect(f->done == f->tagged); /* each exactly once */
   hs2n_buf_unref(f->held);
   hs2ni_msgs_free(f->msgs);
+  hs2n_identity_free(f->identity);
   expect(f->live == 0);
   free(f);
   return 0;

@@ -38,6 +38,8 @@ static void check_encoding(const struct hs2ni_record *record,
          reread.raw_len == record->raw_len &&
          reread.request == record->request && reread.status == record->status &&
          reread.signature.len == record->signature.len &&
+         reread.unix_ms == record->unix_ms &&
+         reread.interval_ms == record->interval_ms &&
          reread.bitmap.len == record->bitmap.len);
 }
 

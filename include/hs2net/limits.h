@@ -87,7 +87,10 @@ extern "C" {
   X(uint32_t, datagram_copy_min_ms, 2, 0, 10000, "ms, the least such wait")    \
   X(uint32_t, content_ids_per_peer, 1024, 1, 65536,                            \
     "messages of a peer that are known by their content "                      \
-    "(HS2N_TYPE_BY_CONTENT)")
+    "(HS2N_TYPE_BY_CONTENT)")                                                  \
+  X(uint32_t, heartbeat_ms, 0, 0, 60000,                                       \
+    "ms between signed heartbeats to every connected peer, 50 or more and "    \
+    "well above the round-trip times; 0: none")
 
 struct hs2n_limits {
   size_t struct_size;

@@ -492,7 +492,11 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(requests_late, "times a peer did not answer a request in its time")       \
   X(requests_unserved, "requests of peers refused above rx_requests_max")     \
   X(responses_dropped, "responses that nobody waited for any more")           \
-  X(messages_known, "messages dropped that were known by their content")
+  X(messages_known, "messages dropped that were known by their content")      \
+  X(heartbeats_sent, "heartbeats sent, once per receiver")                    \
+  X(heartbeats_received, "heartbeats of peers that were verified and kept")   \
+  X(heartbeats_refused, "heartbeats of peers badly signed or going back")     \
+  X(peers_silent, "connections closed for want of a heartbeat in time")
 
 struct hs2n_stats {
   size_t struct_size;
@@ -587,6 +591,55 @@ HS2N_API HS2N_MUST_CHECK int hs2n_quorum_delay(const struct hs2n_node *node,
                                                uint64_t epoch, uint64_t weight,
                                                uint32_t permille,
                                                hs2n_time *out_ns);
+
+/* A peer's word that at this time it ran and was in this view, signed by it:
+ * good for any third party, see hs2n_heartbeat_verify. */
+struct hs2n_heartbeat {
+  size_t struct_size;
+  struct hs2n_key signer;
+  uint64_t incarnation; /* of the signer's process */
+  uint64_t view;        /* of its last hs2n_enter_view; 0: none yet */
+  uint64_t unix_ms;     /* its wall clock, milliseconds since 1970 */
+  uint8_t signature[HS2N_SIGNATURE_LEN]; /* Ed25519 */
+  hs2n_time heard; /* when it came, by the receiver's clock; not signed */
+};
+
+/**
+ * The newest heartbeat of a peer that was verified, of its process that is or
+ * was connected last.  A peer sends them if its limits.heartbeat_ms is not 0.
+ *
+ * One that has sent a heartbeat must send on: without another for two and a
+ * half of its intervals the connection is closed and on_peer says DOWN with
+ * HS2N_REASON_SILENT.  A heartbeat that is badly signed, or whose view or time
+ * goes back, closes it too (HS2N_REASON_PROTOCOL).  Those that come faster
+ * than every half interval are signs of life, but neither verified nor kept.
+ *
+ * Thread: owner.  Callback-safe: yes.
+ *
+ * \param node  not NULL.
+ * \param peer  a live handle.
+ * \param out   struct_size set by the caller.
+ * \return HS2N_OK, HS2N_ERR_NO_PEER or HS2N_ERR_STATE (none came yet).
+ */
+HS2N_API HS2N_MUST_CHECK int hs2n_peer_heartbeat(const struct hs2n_node *node,
+                                                 struct hs2n_peer peer,
+                                                 struct hs2n_heartbeat *out);
+
+/**
+ * Whether the signer has signed what the heartbeat says.  That its clock was
+ * right is not proven.
+ *
+ * Thread: any.
+ *
+ * \param heartbeat  not NULL; borrowed for the call; heard is not looked at.
+ * \param chain_id   1..HS2N_CHAIN_ID_MAX characters.
+ * \return HS2N_OK, HS2N_ERR_BAD_SIGNATURE (also for a bad key),
+ *         HS2N_ERR_INVALID (what no node would sign), HS2N_ERR_VERSION,
+ *         HS2N_ERR_NO_MEMORY or HS2N_ERR_CRYPTO.
+ */
+HS2N_API HS2N_MUST_CHECK int
+hs2n_heartbeat_verify(const struct hs2n_heartbeat *heartbeat,
+                      const char *chain_id);
 
 /**
  * Version of the library, "0.1.0".

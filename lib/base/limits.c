@@ -4,6 +4,8 @@
 #include <hs2net/limits.h>
 #include <string.h>
 
+#define HEARTBEAT_MIN_MS 50u /* 0 apart; no peer reads a shorter interval */
+
 struct field {
   const char *name;
   size_t offset;
@@ -66,6 +68,9 @@ static const char *check_rules(const struct hs2n_limits *limits) {
   }
   if (limits->rx_stream_window_bytes > limits->rx_window_bytes) {
     return "rx_stream_window_bytes";
+  }
+  if (limits->heartbeat_ms != 0 && limits->heartbeat_ms < HEARTBEAT_MIN_MS) {
+    return "heartbeat_ms";
   }
   return NULL;
 }

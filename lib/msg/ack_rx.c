@@ -61,6 +61,8 @@ bool hs2ni_ack_rx(struct hs2ni_chan *chan, const struct hs2ni_record *record) {
     return ack(&chan->tx[record->lane], record);
   case HS2NI_RECORD_NACK:
     return nack(&chan->tx[record->lane], record);
+  case HS2NI_RECORD_HEARTBEAT:
+    return hs2ni_beat_rx(chan, record);
   case HS2NI_RECORD_MSG:
   case HS2NI_RECORD_LARGE:
     return false;

@@ -86,7 +86,17 @@ static void make_loose_ack(struct hs2ni_rx_lane *lane) {
   lane->loose.ack_due = false;
 }
 
+/* Of its own sense, so it may go ahead of all else. */
+static void make_beat(struct hs2ni_chan *chan) {
+  if (chan->beat.due && has_room(&chan->ack_tx)) {
+    const struct hs2ni_record record = hs2ni_beat_take(chan);
+
+    put_record(&chan->ack_tx, &record);
+  }
+}
+
 static void make(struct hs2ni_chan *chan) {
+  make_beat(chan);
   make_nacks(chan);
   if (chan->rx.nacks_pending.head != NULL) {
     return; /* no ack may overtake a refusal */
@@ -102,7 +112,7 @@ static void make(struct hs2ni_chan *chan) {
 }
 
 static bool has_news(const struct hs2ni_chan *chan) {
-  bool due = chan->rx.nacks_pending.head != NULL;
+  bool due = chan->rx.nacks_pending.head != NULL || chan->beat.due;
 
   for (size_t i = 0; i < HS2N_LANES; i++) {
     due = due || chan->rx.lanes[i].ack_due || chan->rx.lanes[i].loose.ack_due;

@@ -56,6 +56,7 @@ int hs2ni_chan_new(struct hs2ni_chan **out, struct hs2ni_msgs *msgs,
     return HS2N_ERR_NO_MEMORY;
   }
   hs2ni_rx_clock_init(chan);
+  hs2ni_beat_init(chan);
   for (uint8_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_tx_lane_init(&chan->tx[i], chan, i);
     hs2ni_rx_lane_init(&chan->rx.lanes[i], chan, i);
@@ -103,6 +104,7 @@ static void void_received(struct hs2ni_chan *chan) {
   hs2ni_deliver_forget(chan);
   hs2ni_future_void(chan);
   hs2ni_rx_requests_void(chan);
+  hs2ni_beat_void(chan);
   for (size_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_rx_lane_void(&chan->rx.lanes[i]);
   }
@@ -165,6 +167,7 @@ void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
     hs2ni_tx_loose_attach(&chan->tx[i]);
   }
   hs2ni_ack_tx_attach(chan);
+  hs2ni_beat_attach(chan);
   hs2ni_chan_want(chan);
 }
 
@@ -191,6 +194,7 @@ void hs2ni_chan_detach(struct hs2ni_chan *chan) {
   rx->withholding = false;
   hs2ni_ack_tx_detach(chan);
   hs2ni_rx_clock_stop(chan);
+  hs2ni_beat_detach(chan);
   if (chan->given_up) {
     chan->given_up = false;
     hs2ni_list_remove(&chan->msgs->given_up, &chan->give_up_node);

@@ -7,6 +7,7 @@
 #include "base/timer.h"
 #include "link/link.h"
 #include "msg/acks.h"
+#include "msg/beat.h"
 #include "msg/content.h"
 #include "msg/delay.h"
 #include "msg/msgs.h"
@@ -26,8 +27,10 @@ struct hs2ni_store {
 
 void hs2ni_store_unref(struct hs2ni_store *store);
 
-/* Timers of a channel: two for each lane, and the clock of rx. */
-#define HS2NI_CHAN_TIMERS (2u * HS2N_LANES + 1u)
+/* Timers of a channel: two for each lane, the clock of rx, and the peer's
+ * silence; and of the layer besides them: its heartbeats. */
+#define HS2NI_CHAN_TIMERS (2u * HS2N_LANES + 2u)
+#define HS2NI_LAYER_TIMERS 1u
 
 struct hs2ni_chan {
   struct hs2ni_msgs *msgs;
@@ -43,6 +46,7 @@ struct hs2ni_chan {
   uint64_t peer_types_known;                          /* bit per id */
   uint64_t peer_caps; /* what the peer can read, HS2NI_CAP_* */
   struct hs2ni_ack_tx ack_tx;
+  struct hs2ni_beat beat;
   struct hs2ni_delay delay;           /* from send to acknowledgement */
   struct hs2ni_content_ring *content; /* NULL: no type is known by it */
 
@@ -106,6 +110,7 @@ struct hs2ni_msgs {
                                           though its channel may go */
   uint8_t lent_signature[HS2N_SIGNATURE_LEN]; /* the same */
   struct hs2ni_signer signer;
+  struct hs2ni_beats beats;
 };
 
 static inline struct hs2ni_env *hs2ni_chan_env(const struct hs2ni_chan *chan) {

@@ -117,7 +117,8 @@ static uint64_t asked(const struct hs2n_limits *limits,
 
 uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n) {
-  const uint64_t timers = limits->tags_max + (uint64_t)limits->requests_max +
+  const uint64_t timers = HS2NI_LAYER_TIMERS + limits->tags_max +
+                          (uint64_t)limits->requests_max +
                           (uint64_t)limits->peers_max * HS2NI_CHAN_TIMERS;
 
   return sizeof(struct hs2ni_msgs) + sizeof(struct hs2ni_store) +

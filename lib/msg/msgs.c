@@ -100,7 +100,8 @@ static int init(struct hs2ni_msgs *msgs) {
   msgs->store->refs = 1;
   hs2ni_pool_init(&msgs->store->pool, env, hs2ni_msgs_keep_bytes(&env->limits));
   err = hs2ni_timers_init(&msgs->timers, env,
-                          env->limits.tags_max + env->limits.requests_max +
+                          HS2NI_LAYER_TIMERS + env->limits.tags_max +
+                              env->limits.requests_max +
                               env->limits.peers_max * HS2NI_CHAN_TIMERS);
   if (err == HS2N_OK && msgs->codecs != 0) {
     err = hs2ni_pack_new(&msgs->pack, env, msgs->codecs);

@@ -30,8 +30,9 @@
 #include <hs2net/msg.h>
 
 /* What this layer can always read (HS2NI_CAP_*). */
-#define HS2NI_MSGS_CAPABILITIES \
-  (HS2NI_CAP_DATAGRAM | HS2NI_CAP_REQUEST | HS2NI_CAP_SIGNED)
+#define HS2NI_MSGS_CAPABILITIES                                \
+  (HS2NI_CAP_DATAGRAM | HS2NI_CAP_REQUEST | HS2NI_CAP_SIGNED | \
+   HS2NI_CAP_HEARTBEAT)
 
 struct hs2ni_msgs;
 struct hs2ni_chan;
@@ -47,6 +48,10 @@ HS2N_MUST_CHECK int hs2ni_msgs_new(struct hs2ni_msgs **out,
 void hs2ni_msgs_sign(struct hs2ni_msgs *msgs,
                      const struct hs2n_identity *identity,
                      const char *chain_id);
+/* Where heartbeats come from, if limits.heartbeat_ms asks for them: after
+ * hs2ni_msgs_sign.  unix_ms is the wall clock now. */
+void hs2ni_msgs_beat(struct hs2ni_msgs *msgs, uint64_t incarnation,
+                     uint64_t unix_ms);
 /* What this layer can read, for the hello: beside HS2NI_MSGS_CAPABILITIES the
  * codecs that its types are compressed by. */
 uint64_t hs2ni_msgs_capabilities(const struct hs2ni_msgs *msgs);
@@ -118,6 +123,9 @@ struct hs2ni_chan_stats {
 void hs2ni_chan_stats(const struct hs2ni_chan *chan,
                       struct hs2ni_chan_stats *out);
 
+/* The peer's last heartbeat; false: there is none of this process. */
+bool hs2ni_chan_heartbeat(const struct hs2ni_chan *chan,
+                          struct hs2n_heartbeat *out);
 /* How long permille of a thousand messages took lately, at most, from their
  * queueing to the acknowledgement of the peer's application; 0: none did. */
 hs2n_time hs2ni_chan_delay(const struct hs2ni_chan *chan, uint32_t permille);

@@ -69,8 +69,7 @@ int hs2ni_signature_check(struct hs2n_span chain_id,
 
 /* ---- for whoever is shown a message -------------------------------------- */
 
-/* 0 when there is none, or it is no chain's. */
-static size_t chain_len(const char *chain_id) {
+size_t hs2ni_chain_len(const char *chain_id) {
   size_t len = 0;
 
   while (chain_id != NULL && len <= HS2N_CHAIN_ID_MAX &&
@@ -89,7 +88,7 @@ int hs2n_evidence_verify(const struct hs2n_evidence *evidence) {
   if (err != HS2N_OK) {
     return err;
   }
-  len = chain_len(e.chain_id);
+  len = hs2ni_chain_len(e.chain_id);
   if (len == 0 || e.type >= HS2N_TYPES_MAX ||
       (e.flags & ~(uint32_t)HS2N_MSG_VIEW_BOUND) != 0 ||
       e.signature.len != HS2N_SIGNATURE_LEN) {

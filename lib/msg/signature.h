@@ -18,6 +18,8 @@ struct hs2ni_signee {
   struct hs2n_peer_id id;
 };
 
+/* Characters of a chain id that is shown to us; 0 when it is none. */
+size_t hs2ni_chain_len(const char *chain_id);
 /* Signs what msg says as its sender.  Returns HS2N_OK, HS2N_ERR_NO_MEMORY or
  * HS2N_ERR_CRYPTO. */
 HS2N_MUST_CHECK int hs2ni_signature_make(const struct hs2ni_signer *signer,

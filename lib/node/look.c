@@ -85,6 +85,21 @@ int hs2n_peer_info(const struct hs2n_node *node, struct hs2n_peer peer,
   return HS2N_OK;
 }
 
+int hs2n_peer_heartbeat(const struct hs2n_node *node, struct hs2n_peer peer,
+                        struct hs2n_heartbeat *out) {
+  const struct hs2ni_peer *p = hs2ni_peers_get(node->peers, peer);
+  struct hs2n_heartbeat heartbeat;
+
+  if (p == NULL) {
+    return HS2N_ERR_NO_PEER;
+  }
+  if (p->channel == NULL || !hs2ni_chan_heartbeat(p->channel, &heartbeat)) {
+    return HS2N_ERR_STATE;
+  }
+  hs2ni_sized_give(out, &heartbeat, sizeof(heartbeat));
+  return HS2N_OK;
+}
+
 int hs2n_quorum_delay(const struct hs2n_node *node, uint64_t epoch,
                       uint64_t weight, uint32_t permille, hs2n_time *out_ns) {
   if (permille < 1 || permille > 1000) {

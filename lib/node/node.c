@@ -107,6 +107,11 @@ static int make_peers(struct hs2n_node *node, const struct hs2n_config *c) {
   return hs2ni_peers_new(&node->peers, &peers);
 }
 
+/* A clock before 1970 is none. */
+static uint64_t unix_ms(const struct hs2n_config *c) {
+  return c->unix_time_s < 0 ? 0 : (uint64_t)c->unix_time_s * 1000;
+}
+
 static int make_parts(struct hs2n_node *node, const struct hs2n_config *c,
                       const struct maker *maker) {
   int err = hs2ni_posts_init(&node->posts, &node->env);
@@ -119,6 +124,7 @@ static int make_parts(struct hs2n_node *node, const struct hs2n_config *c,
   }
   if (err == HS2N_OK) {
     hs2ni_msgs_sign(node->msgs, c->identity, node->chain_id);
+    hs2ni_msgs_beat(node->msgs, node->incarnation, unix_ms(c));
   }
   if (err == HS2N_OK) {
     err = make_peers(node, c);

@@ -29,11 +29,12 @@
 
 /* Capabilities, key 6: what a side can read.  A sender uses one only if the
  * receiver's hello has it. */
-#define HS2NI_CAP_DATAGRAM (1u << 0) /* messages in datagrams */
-#define HS2NI_CAP_LZ4 (1u << 1)      /* bodies compressed by LZ4 */
-#define HS2NI_CAP_ZSTD (1u << 2)     /* by Zstandard */
-#define HS2NI_CAP_REQUEST (1u << 3)  /* requests and responses */
-#define HS2NI_CAP_SIGNED (1u << 4)   /* signed messages */
+#define HS2NI_CAP_DATAGRAM (1u << 0)  /* messages in datagrams */
+#define HS2NI_CAP_LZ4 (1u << 1)       /* bodies compressed by LZ4 */
+#define HS2NI_CAP_ZSTD (1u << 2)      /* by Zstandard */
+#define HS2NI_CAP_REQUEST (1u << 3)   /* requests and responses */
+#define HS2NI_CAP_SIGNED (1u << 4)    /* signed messages */
+#define HS2NI_CAP_HEARTBEAT (1u << 5) /* heartbeats */
 
 struct hs2ni_hello_type {
   uint8_t id;

@@ -9,6 +9,7 @@
 #define MSG_ELEMENTS 6u      /* of a large record too, without extras */
 #define MSG_ELEMENTS_MAX 11u /* with all extras */
 #define ACK_ELEMENTS 4u      /* of a nack too */
+#define HEARTBEAT_ELEMENTS 5u
 
 static_assert(MSG_ELEMENTS_MAX + HS2NI_RECORD_EXTRA_MAX < 24,
               "the head of every record's array is one byte");
@@ -20,6 +21,10 @@ static_assert(1 + 1 + 1 + 9 + 2 + HS2NI_ACK_BITMAP_MAX +
                       HS2NI_RECORD_EXTRA_MAX * 9 <=
                   HS2NI_RECORD_MAX,
               "the longest ack that is read");
+static_assert(1 + 1 + 9 + 9 + 3 + (2 + HS2NI_SIGNATURE_LEN) +
+                      HS2NI_RECORD_EXTRA_MAX * 9 <=
+                  HS2NI_RECORD_MAX,
+              "the longest heartbeat that is read");
 
 /* ---- fields that heads and records share --------------------------------- */
 
@@ -130,11 +135,17 @@ size_t hs2ni_head_encode(const struct hs2ni_head *head,
 static enum hs2ni_record_kind read_record_kind(struct hs2ni_cbor_reader *r,
                                                size_t n) {
   const uint64_t min = n < MSG_ELEMENTS ? HS2NI_RECORD_ACK : HS2NI_RECORD_MSG;
-  const uint64_t max = n > ACK_ELEMENTS + HS2NI_RECORD_EXTRA_MAX
-                           ? HS2NI_RECORD_LARGE
-                           : HS2NI_RECORD_NACK;
+  const uint64_t max =
+      n < HEARTBEAT_ELEMENTS ? HS2NI_RECORD_NACK : HS2NI_RECORD_HEARTBEAT;
+  const enum hs2ni_record_kind kind =
+      (enum hs2ni_record_kind)hs2ni_cbor_uint(r, min, max);
+  const size_t own =
+      kind == HS2NI_RECORD_HEARTBEAT ? HEARTBEAT_ELEMENTS : ACK_ELEMENTS;
 
-  return (enum hs2ni_record_kind)hs2ni_cbor_uint(r, min, max);
+  if (kind >= HS2NI_RECORD_ACK && n > own + HS2NI_RECORD_EXTRA_MAX) {
+    hs2ni_cbor_fail(r, HS2N_ERR_MALFORMED);
+  }
+  return kind;
 }
 
 static void skip_unknown(struct hs2ni_cbor_reader *r, size_t n) {
@@ -228,6 +239,16 @@ static void read_msg(struct hs2ni_cbor_reader *r, size_t n,
   }
 }
 
+static void read_heartbeat(struct hs2ni_cbor_reader *r,
+                           struct hs2ni_record *record) {
+  record->view = hs2ni_cbor_uint(r, 0, UINT64_MAX);
+  record->unix_ms = hs2ni_cbor_uint(r, 0, UINT64_MAX);
+  record->interval_ms = (uint32_t)hs2ni_cbor_uint(r, HS2NI_HEARTBEAT_MIN_MS,
+                                                  HS2NI_HEARTBEAT_MAX_MS);
+  record->signature =
+      hs2ni_cbor_bytes(r, HS2NI_SIGNATURE_LEN, HS2NI_SIGNATURE_LEN);
+}
+
 /* The elements of an array of n behind its kind. */
 static void read_record(struct hs2ni_cbor_reader *r, size_t n,
                         struct hs2ni_record *record) {
@@ -247,6 +268,10 @@ static void read_record(struct hs2ni_cbor_reader *r, size_t n,
     record->seq = read_seq(r);
     record->code = (uint32_t)hs2ni_cbor_uint(r, 0, UINT32_MAX);
     skip_unknown(r, n - ACK_ELEMENTS);
+    return;
+  case HS2NI_RECORD_HEARTBEAT:
+    read_heartbeat(r, record);
+    skip_unknown(r, n - HEARTBEAT_ELEMENTS);
     return;
   }
 }
@@ -327,12 +352,27 @@ static void put_nack(struct hs2ni_cbor_writer *w,
   hs2ni_cbor_put_uint(w, record->code);
 }
 
+static void put_heartbeat(struct hs2ni_cbor_writer *w,
+                          const struct hs2ni_record *record) {
+  assert(record->interval_ms >= HS2NI_HEARTBEAT_MIN_MS &&
+         record->interval_ms <= HS2NI_HEARTBEAT_MAX_MS);
+  assert(record->signature.len == HS2NI_SIGNATURE_LEN);
+  hs2ni_cbor_put_array(w, HEARTBEAT_ELEMENTS);
+  hs2ni_cbor_put_uint(w, record->kind);
+  hs2ni_cbor_put_uint(w, record->view);
+  hs2ni_cbor_put_uint(w, record->unix_ms);
+  hs2ni_cbor_put_uint(w, record->interval_ms);
+  hs2ni_cbor_put_bytes(w, record->signature);
+}
+
 size_t hs2ni_record_encode(const struct hs2ni_record *record,
                            uint8_t out[HS2NI_RECORD_MAX]) {
   struct hs2ni_cbor_writer w = hs2ni_cbor_writer_over(out, HS2NI_RECORD_MAX);
 
   if (record->kind == HS2NI_RECORD_MSG || record->kind == HS2NI_RECORD_LARGE) {
     put_msg(&w, record);
+  } else if (record->kind == HS2NI_RECORD_HEARTBEAT) {
+    put_heartbeat(&w, record);
   } else {
     assert(record->kind == HS2NI_RECORD_ACK ||
            record->kind == HS2NI_RECORD_NACK);

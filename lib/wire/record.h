@@ -27,6 +27,9 @@
  * 1 + i, none of them above 2^64 - 1 [4, lane, seq, code, ..] nack: refused
  * with a reason
  *
+ *   [5, view, unix_ms, interval_ms, signature, ..]
+ *                                  heartbeat, on the stream of acks; see beat.h
+ *
  * Extras stand in this order, each only with its flag:
  *
  *   codec, raw_len     COMPRESSED: by what, and the length inflated
@@ -57,6 +60,8 @@
 #define HS2NI_RECORD_EXTRA_MAX 4u
 #define HS2NI_ACK_BITMAP_MAX 128u /* bytes: 1024 numbers */
 #define HS2NI_SIGNATURE_LEN 64u
+#define HS2NI_HEARTBEAT_MIN_MS 50u
+#define HS2NI_HEARTBEAT_MAX_MS 60000u
 
 /* Flags of msg and large.  All but the first need a capability that both
  * hellos name. */
@@ -93,6 +98,7 @@ enum hs2ni_record_kind {
   HS2NI_RECORD_LARGE = 2,
   HS2NI_RECORD_ACK = 3,
   HS2NI_RECORD_NACK = 4,
+  HS2NI_RECORD_HEARTBEAT = 5,
 };
 
 struct hs2ni_record {
@@ -102,13 +108,15 @@ struct hs2ni_record {
   bool unordered;    /* ACK, NACK: of the lane's messages with UNORDERED */
   uint8_t type;      /* MSG, LARGE: < HS2N_TYPES_MAX */
   uint32_t flags;    /* MSG, LARGE: known bits only */
-  uint64_t view;     /* MSG, LARGE */
+  uint64_t view;     /* MSG, LARGE, HEARTBEAT */
   uint32_t body_len; /* MSG: its body follows;  LARGE: on its own stream */
   enum hs2ni_codec codec;     /* COMPRESSED */
   uint32_t raw_len;           /* COMPRESSED: <= HS2N_BODY_MAX */
   uint64_t request;           /* REQUEST, RESPONSE: >= 1 */
   uint32_t status;            /* RESPONSE */
-  struct hs2n_span signature; /* SIGNED: borrowed from the input */
+  struct hs2n_span signature; /* SIGNED, HEARTBEAT: borrowed from the input */
+  uint64_t unix_ms;           /* HEARTBEAT: the sender's wall clock */
+  uint32_t interval_ms;       /* HEARTBEAT: HS2NI_HEARTBEAT_MIN_MS to _MAX_MS */
   uint32_t code;              /* NACK: an enum hs2n_reason, or a newer one */
   struct hs2n_span bitmap;    /* ACK: borrowed from the input; no zero byte at
                                  the end, may be empty */

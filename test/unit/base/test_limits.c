@@ -60,6 +60,13 @@ static void fields_may_not_contradict_each_other(void) {
   CHECK_EQ(check(&limits, "rx_stream_window_bytes"), HS2N_ERR_INVALID);
 
   hs2n_limits_default(&limits);
+  CHECK_EQ(limits.heartbeat_ms, 0);
+  limits.heartbeat_ms = 49;
+  CHECK_EQ(check(&limits, "heartbeat_ms"), HS2N_ERR_INVALID);
+  limits.heartbeat_ms = 50;
+  CHECK_EQ(check(&limits, "none"), HS2N_OK);
+
+  hs2n_limits_default(&limits);
   limits.half_open_free_max = limits.half_open_max + 1;
   CHECK_EQ(check(&limits, "half_open_free_max"), HS2N_ERR_INVALID);
 }

@@ -114,8 +114,8 @@ static void any_extras(struct hs2ni_rng *rng, struct hs2ni_record *r) {
 static struct hs2ni_record any_record(struct hs2ni_rng *rng,
                                       uint8_t bitmap[HS2NI_ACK_BITMAP_MAX]) {
   struct hs2ni_record r = {
-      .kind =
-          (enum hs2ni_record_kind)any(rng, HS2NI_RECORD_MSG, HS2NI_RECORD_NACK),
+      .kind = (enum hs2ni_record_kind)any(rng, HS2NI_RECORD_MSG,
+                                          HS2NI_RECORD_HEARTBEAT),
   };
 
   switch (r.kind) {
@@ -146,6 +146,13 @@ static struct hs2ni_record any_record(struct hs2ni_rng *rng,
     r.seq = any(rng, 1, UINT64_MAX);
     r.code = (uint32_t)any(rng, 0, UINT32_MAX);
     break;
+  case HS2NI_RECORD_HEARTBEAT:
+    r.view = any(rng, 0, UINT64_MAX);
+    r.unix_ms = any(rng, 0, UINT64_MAX);
+    r.interval_ms =
+        (uint32_t)any(rng, HS2NI_HEARTBEAT_MIN_MS, HS2NI_HEARTBEAT_MAX_MS);
+    r.signature = (struct hs2n_span){signature, sizeof(signature)};
+    break;
   }
   return r;
 }
@@ -165,6 +172,8 @@ static void check_same(const struct hs2ni_record *a,
   CHECK_EQ(a->raw_len, b->raw_len);
   CHECK(a->request == b->request);
   CHECK_EQ(a->status, b->status);
+  CHECK(a->unix_ms == b->unix_ms);
+  CHECK_EQ(a->interval_ms, b->interval_ms);
   CHECK_EQ(a->signature.len, b->signature.len);
   if (a->signature.len == b->signature.len && a->signature.len > 0) {
     CHECK_MEM(a->signature.data, b->signature.data, a->signature.len);
@@ -246,6 +255,11 @@ static void the_longest_encodings_fit(void) {
        .lane = HS2N_LANES - 1,
        .seq = UINT64_MAX - 8 * HS2NI_ACK_BITMAP_MAX,
        .bitmap = {bitmap, sizeof(bitmap)}},
+      {.kind = HS2NI_RECORD_HEARTBEAT,
+       .view = UINT64_MAX,
+       .unix_ms = UINT64_MAX,
+       .interval_ms = HS2NI_HEARTBEAT_MAX_MS,
+       .signature = {signature, sizeof(signature)}},
   };
   uint8_t out[HS2NI_RECORD_MAX];
 
@@ -253,6 +267,7 @@ static void the_longest_encodings_fit(void) {
   CHECK_EQ(hs2ni_record_encode(&records[0], out),
            1 + 1 + 9 + 2 + 2 + 9 + (1 + 5) + (9 + 5) + (2 + 64) + 5);
   CHECK_EQ(hs2ni_record_encode(&records[1], out), 1 + 1 + 1 + 9 + 2 + 128);
+  CHECK_EQ(hs2ni_record_encode(&records[2], out), 1 + 1 + 9 + 9 + 3 + (2 + 64));
 }
 
 /* ---- prefixes --------------------------------------------------------------
@@ -408,6 +423,45 @@ static void no_other_form_of_any_element_is_read(void) {
   CHECK(tried > 900);
 }
 
+/* The byte of a heartbeat that says what it is may be followed by that alone;
+ * zeros stand for a signature. */
+static void a_heartbeat_has_its_length_its_interval_and_its_signature(void) {
+  static const struct {
+    const char *bytes;
+    int32_t used; /* or 0: refused */
+  } cases[] = {
+      {"85 05 07 08 1832 5840", 8 + 64},
+      {"85 05 07 08 19ea60 5840", 9 + 64},
+      {"86 05 07 08 1832 5840", 8 + 64 + 1}, /* an unknown one more */
+      {"89 05 07 08 1832 5840", 8 + 64 + 4},
+      {"84 05 07 08 1832", 0},      /* too few */
+      {"8a 05 07 08 1832 5840", 0}, /* too many */
+      {"8f 05 07 08 1832 5840", 0},
+      {"89 03 02 03 40", 0}, /* of an ack */
+      {"89 04 02 03 05", 0},
+      {"85 05 07 08 1831 5840", 0},   /* 49 ms */
+      {"85 05 07 08 19ea61 5840", 0}, /* 60,001 ms */
+      {"85 05 07 08 1832 583f", 0},
+      {"85 05 07 08 1832 5841", 0},
+      {"85 06 07 08 1832 5840", 0}, /* no such kind */
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    uint8_t bytes[128] = {0};
+    struct hs2ni_record record;
+
+    (void)hex_read(cases[i].bytes, bytes);
+    if (cases[i].used == 0) {
+      check_refused(&codecs[1], (struct hs2n_span){bytes, sizeof(bytes)});
+    } else {
+      CHECK_EQ(hs2ni_record_decode((struct hs2n_span){bytes, sizeof(bytes)},
+                                   &record),
+               cases[i].used);
+      CHECK_EQ(record.kind, HS2NI_RECORD_HEARTBEAT);
+    }
+  }
+}
+
 /* Every first byte that is not the one array an item may begin with. */
 static void an_item_begins_with_a_short_array(void) {
   for (unsigned byte = 0; byte < 256; byte++) {
@@ -449,7 +503,11 @@ static void values_out_of_range_are_refused(void) {
       {0, "84030001 1a04000001", HS2N_ERR_TOO_BIG},
       {0, "84030001 1b", HS2N_ERR_TOO_BIG},
       {1, "8600", HS2N_ERR_MALFORMED}, /* unknown kinds */
-      {1, "8605", HS2N_ERR_MALFORMED},
+      {1, "8606", HS2N_ERR_MALFORMED},
+      {1, "8405", HS2N_ERR_MALFORMED}, /* a heartbeat has five */
+      {1, "8505", HS2N_ERR_TRUNCATED},
+      {1, "8905", HS2N_ERR_TRUNCATED},
+      {1, "8a05", HS2N_ERR_MALFORMED},
       {1, "861818", HS2N_ERR_MALFORMED},
       {1, "8501", HS2N_ERR_MALFORMED}, /* too few elements */
       {1, "8502", HS2N_ERR_MALFORMED},
@@ -607,6 +665,11 @@ static void a_general_parser_reads_the_same(void) {
       CHECK(msg || number_at(tree, 5) == r.body_len);
       CHECK(r.request == 0 || holds(tree, r.request));
       CHECK((r.flags & HS2NI_FLAG_COMPRESSED) == 0 || holds(tree, r.raw_len));
+    } else if (r.kind == HS2NI_RECORD_HEARTBEAT) {
+      CHECK_EQ(cbor_array_size(tree), 5);
+      CHECK(number_at(tree, 1) == r.view);
+      CHECK(number_at(tree, 2) == r.unix_ms);
+      CHECK_EQ(number_at(tree, 3), r.interval_ms);
     } else {
       CHECK_EQ(cbor_array_size(tree), 4);
       CHECK_EQ(number_at(tree, 1), r.lane + (r.unordered ? HS2N_LANES : 0u));
@@ -623,6 +686,7 @@ int main(void) {
   RUN(the_longest_encodings_fit);
   RUN(every_prefix_is_truncated_and_what_follows_is_not_read);
   RUN(truncated_and_refused_both_tell_the_truth);
+  RUN(a_heartbeat_has_its_length_its_interval_and_its_signature);
   RUN(no_other_form_of_any_element_is_read);
   RUN(an_item_begins_with_a_short_array);
   RUN(values_out_of_range_are_refused);

@@ -3,6 +3,7 @@
  * version 1. */
 #include "hex.h"
 #include "tap.h"
+#include "wire/beat.h"
 #include "wire/envelope.h"
 #include "wire/hello.h"
 #include "wire/record.h"
@@ -119,6 +120,15 @@ static const struct {
       .lane = HS2N_LANE_PROPOSAL,
       .seq = 9,
       .code = HS2N_REASON_MSG_TOO_BIG}},
+    {"85 05 07 1b0000018ee1234567 1903e8"
+     "5840"
+     "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+     "202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f",
+     {.kind = HS2NI_RECORD_HEARTBEAT,
+      .view = 7,
+      .unix_ms = 0x18ee1234567,
+      .interval_ms = 1000,
+      .signature = {counting, sizeof(counting)}}},
 };
 
 static const char hello_bytes[] =
@@ -171,6 +181,15 @@ static void check_bytes(const uint8_t *got, size_t len, const char *want) {
   CHECK_MEM(got, bytes, len);
 }
 
+static const char beat_bytes[] =
+    "6873326e657420686561727462656174 00"
+    "85"
+    "68 746573742d6e6574"
+    "5820 000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    "1b 17c668212f6e0000"
+    "07"
+    "1b 0000018ee1234567";
+
 /* covers: P12 */
 static void heads_are_written_and_read_as_ever(void) {
   for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
@@ -211,6 +230,8 @@ static void records_are_written_and_read_as_ever(void) {
     CHECK_EQ(got.raw_len, want->raw_len);
     CHECK_EQ(got.request, want->request);
     CHECK_EQ(got.status, want->status);
+    CHECK_EQ(got.unix_ms, want->unix_ms);
+    CHECK_EQ(got.interval_ms, want->interval_ms);
     REQUIRE(got.signature.len == want->signature.len);
     CHECK(got.signature.len == 0 ||
           memcmp(got.signature.data, counting, sizeof(counting)) == 0);
@@ -253,10 +274,25 @@ static void an_envelope_is_written_as_ever(void) {
   check_bytes(bytes, hs2ni_envelope_encode(&envelope, bytes), envelope_bytes);
 }
 
+/* covers: P12 */
+static void what_a_heartbeat_signs_is_written_as_ever(void) {
+  struct hs2ni_beat_text text = {
+      .chain_id = {(const uint8_t *)"test-net", 8},
+      .incarnation = 1713171200000000000,
+      .view = 7,
+      .unix_ms = 0x18ee1234567,
+  };
+  uint8_t bytes[HS2NI_BEAT_MAX];
+
+  memcpy(text.sender.bytes, counting, sizeof(text.sender.bytes));
+  check_bytes(bytes, hs2ni_beat_encode(&text, bytes), beat_bytes);
+}
+
 int main(void) {
   RUN(heads_are_written_and_read_as_ever);
   RUN(records_are_written_and_read_as_ever);
   RUN(a_hello_is_written_and_read_as_ever);
   RUN(an_envelope_is_written_as_ever);
+  RUN(what_a_heartbeat_signs_is_written_as_ever);
   return tap_done();
 }

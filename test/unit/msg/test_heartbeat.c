@@ -265,6 +265,24 @@ static void who_reads_none_gets_none_and_no_timer_runs(void) {
   raw_fini(&r);
 }
 
+static void a_lack_of_memory_delays_one_at_most(void) {
+  for (uint64_t i = 1; i <= 12; i++) {
+    struct raw r;
+
+    begin_speaking(&r, 0);
+    r.mem.fail_at = r.mem.requests + i;
+    raw_attach(&r, PEER_INCARNATION);
+    for (int k = 0; k < 4; k++) {
+      sleep_ms(&r, 100);
+      (void)raw_drain(&r);
+      CHECK_EQ(say_good(&r, 1, 1000 + (uint64_t)k), HS2N_REASON_NONE);
+    }
+    CHECK(r.env.stats.heartbeats_sent >= 3);
+    CHECK_EQ(r.env.stats.heartbeats_received, 4);
+    raw_fini(&r);
+  }
+}
+
 int main(void) {
   RUN(what_is_forged_or_goes_back_is_a_breach);
   RUN(what_stands_still_is_none);
@@ -275,5 +293,6 @@ int main(void) {
   RUN(each_interval_costs_one_record_and_no_memory_stays);
   RUN(what_could_not_leave_is_replaced);
   RUN(who_reads_none_gets_none_and_no_timer_runs);
+  RUN(a_lack_of_memory_delays_one_at_most);
   return tap_done();
 }

@@ -98,12 +98,16 @@ static void live(struct hs2n_sim *sim, bool memory_fails) {
 static void eventful_init(struct eventful *e, uint64_t seed,
                           bool memory_fails) {
   struct hs2n_sim_config config;
+  struct hs2n_limits limits;
 
+  hs2n_limits_default(&limits);
+  limits.heartbeat_ms = 100; /* signs, verifies, and tells the silent */
   *e = (struct eventful){.app = {.struct_size = sizeof(e->app),
                                  .self = &e->rec,
                                  .configure = configure}};
   hs2n_sim_config_default(&config, 4, seed);
   config.app = &e->app;
+  config.limits = &limits;
   REQUIRE(hs2n_sim_new(&e->sim, &config) == HS2N_OK);
   live(e->sim, memory_fails);
   CHECK(world_well(e->sim));
@@ -154,6 +158,7 @@ static void a_replayed_node_is_the_recorded_one(void) {
     hs2n_node_stats(hs2n_replay_node(replay), &stats);
     CHECK_MEM(&stats, &e.stats, sizeof(stats));
     CHECK(stats.messages_received > 100);
+    CHECK(stats.heartbeats_sent > 10 && stats.heartbeats_received > 10);
     hs2n_replay_free(replay);
     CHECK_EQ(t.live_bytes, 0);
     eventful_fini(&e);

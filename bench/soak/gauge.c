@@ -1,6 +1,7 @@
 #include "gauge.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +10,11 @@
 
 /* What may lie between two thirds of a run without anything growing: of the
  * lows, what happened to be on its way at the quietest time; of the RSS, what
- * malloc keeps. */
+ * malloc keeps; of the rest, what it keeps in its caches for small pieces. */
 #define LIVE_LOW_SLACK (512 << 10)
 #define LIVE_PEAK_SLACK_PERCENT 25
 #define RSS_SLACK (2 << 20)
+#define OTHER_SLACK (512 << 10)
 #define MINUTES_MIN 6
 
 static void note(struct gauge_range *s, uint64_t value) {
@@ -62,6 +64,17 @@ static uint64_t rss_bytes(void) {
   return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* What the process has of malloc; 0 where that can't be said. */
+static uint64_t malloc_bytes(void) {
+#ifdef HAVE_MALLINFO2
+  const struct mallinfo2 info = mallinfo2();
+
+  return info.uordblks + info.hblkhd;
+#else
+  return 0;
+#endif
+}
+
 static uint64_t ns_of(struct timeval t) {
   return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u;
 }
@@ -97,10 +110,12 @@ void gauge_sample(struct gauge *g) {
 
 const struct gauge_minute *gauge_minute(struct gauge *g, uint64_t now) {
   struct gauge_minute *const m = &g->minutes[g->minutes_n];
+  const uint64_t all = malloc_bytes();
 
   assert(g->minutes_n < GAUGE_MINUTES_MAX);
   gauge_sample(g);
   g->now.cpu = (double)(cpu_ns() - g->cpu_ns) / (double)(now - g->wall_ns + 1);
+  g->now.other = all > g->live ? all - g->live : 0;
   *m = g->now;
   g->minutes_n++;
   begin(g, now);
@@ -114,17 +129,20 @@ struct third {
   uint64_t live_low;
   uint64_t live_peak;
   uint64_t rss_low;
+  uint64_t other;
 };
 
 static struct third third_of(const struct gauge *g, uint32_t from,
                              uint32_t to) {
-  struct third t = {.live_low = UINT64_MAX, .rss_low = UINT64_MAX};
+  struct third t = {
+      .live_low = UINT64_MAX, .rss_low = UINT64_MAX, .other = UINT64_MAX};
 
   for (uint32_t i = from; i < to; i++) {
     const struct gauge_minute *const m = &g->minutes[i];
 
     t.live_low = m->live.low < t.live_low ? m->live.low : t.live_low;
     t.live_peak = m->live.peak > t.live_peak ? m->live.peak : t.live_peak;
+    t.other = m->other < t.other ? m->other : t.other;
     t.rss_low = m->rss.low < t.rss_low ? m->rss.low : t.rss_low;
   }
   return t;
@@ -141,10 +159,11 @@ struct gauge_growth gauge_growth(const struct gauge *g) {
   }
   out.live_low = (int64_t)(b.live_low - a.live_low);
   out.live_peak = (int64_t)(b.live_peak - a.live_peak);
+  out.other = (int64_t)(b.other - a.other);
   out.rss_low = (int64_t)(b.rss_low - a.rss_low);
   out.flat =
       out.live_low <= LIVE_LOW_SLACK &&
       out.live_peak <= (int64_t)(a.live_peak * LIVE_PEAK_SLACK_PERCENT / 100) &&
-      out.rss_low <= RSS_SLACK;
+      out.other <= OTHER_SLACK && out.rss_low <= RSS_SLACK;
   return out;
 }

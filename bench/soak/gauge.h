@@ -20,6 +20,7 @@ struct gauge_range { /* over a minute */
 struct gauge_minute {
   struct gauge_range rss;  /* bytes, sampled */
   struct gauge_range live; /* bytes of hs2n_mem, exact */
+  uint64_t other;          /* bytes of malloc in use beside live; 0: unknown */
   double cpu;              /* part of one core */
 };
 
@@ -47,6 +48,7 @@ struct gauge_growth {
   bool known; /* false: fewer than 6 minutes */
   int64_t live_low;
   int64_t live_peak;
+  int64_t other;
   int64_t rss_low;
   bool flat;
 };

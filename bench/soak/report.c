@@ -8,10 +8,10 @@
 #define MIB 1048576.0
 
 void report_head(void) {
-  printf("      |   RSS MiB    |   live MiB   |     |   messages of this minute"
-         "        |  and of their connections\n"
-         "  min |   low   peak |   low   peak | cpu |   sent delivered  acked "
-         "expired | resent copied  conns  full\n");
+  printf("      |   RSS MiB    |   live MiB   | other |     |      messages of"
+         " this minute       |  and of their connections\n"
+         "  min |   low   peak |   low   peak |   MiB | cpu |   sent delivered"
+         "  acked expired | resent copied  conns  full\n");
   fflush(stdout);
 }
 
@@ -29,10 +29,10 @@ void report_minute(struct report *r, struct soak *s, hs2n_time now) {
   printf("%5" PRIu32 " |", s->gauge.minutes_n);
   print_memory(m->rss);
   print_memory(m->live);
-  printf(" %2.0f%% | %6" PRIu64 " %9" PRIu64 " %6" PRIu64 " %7" PRIu64,
-         100 * m->cpu, l->receivers - r->ledger.receivers,
-         l->delivered - r->ledger.delivered, l->acked - r->ledger.acked,
-         l->expired - r->ledger.expired);
+  printf(" %5.2f | %2.0f%% | %6" PRIu64 " %9" PRIu64 " %6" PRIu64 " %7" PRIu64,
+         (double)m->other / MIB, 100 * m->cpu,
+         l->receivers - r->ledger.receivers, l->delivered - r->ledger.delivered,
+         l->acked - r->ledger.acked, l->expired - r->ledger.expired);
   printf(" | %6" PRIu64 " %6" PRIu64 " %6" PRIu64 " %5" PRIu64 "\n",
          nodes->messages_resent - before->messages_resent,
          nodes->messages_copied - before->messages_copied,
@@ -74,8 +74,10 @@ void report_verdict(const struct verdict *v, const struct soak *s) {
   print_count("carried", s->relay.carried, "the others");
   if (v->growth.known) {
     printf("Growth of the last third over the middle one, in bytes: live low "
-           "%" PRId64 ", live peak %" PRId64 ", RSS low %" PRId64 ".\n",
-           v->growth.live_low, v->growth.live_peak, v->growth.rss_low);
+           "%" PRId64 ", live peak %" PRId64 ", other %" PRId64
+           ", RSS low %" PRId64 ".\n",
+           v->growth.live_low, v->growth.live_peak, v->growth.other,
+           v->growth.rss_low);
   }
   printf("%s\n", !v->good          ? "BAD"
                  : v->growth.known ? "GOOD: nothing lost, nothing doubled, "
@@ -98,6 +100,7 @@ static void write_minutes(struct json *j, const struct gauge *g) {
     json_object(j, NULL);
     write_range(j, "rss_bytes", g->minutes[i].rss);
     write_range(j, "live_bytes", g->minutes[i].live);
+    json_u64(j, "other_bytes", g->minutes[i].other);
     json_number(j, "cpu", g->minutes[i].cpu);
     json_end(j);
   }

@@ -213,12 +213,27 @@ static bool take_recording(struct options *o, int option, const char *text) {
   }
 }
 
+static bool one_seed(const char *text, struct options *o) {
+  const bool good = number(text, 0, UINT64_MAX - 1, &o->first);
+
+  o->last = o->first;
+  return good;
+}
+
+static bool trace_level(const char *text, int *out) {
+  uint32_t value;
+
+  if (!small(text, 1, 3, &value)) {
+    return false;
+  }
+  *out = (int)value;
+  return true;
+}
+
 static bool take(struct options *o, int option, const char *text) {
   switch (option) {
   case SEED:
-    o->last = 0;
-    return number(text, 0, UINT64_MAX - 1, &o->first) &&
-           (o->last = o->first, true);
+    return one_seed(text, o);
   case SEEDS:
     return range(text, &o->first, &o->last);
   case MINUTES:
@@ -230,8 +245,7 @@ static bool take(struct options *o, int option, const char *text) {
   case JOBS:
     return small(text, 1, 256, &o->jobs);
   case TRACE:
-    return number(text, 1, 3, &(uint64_t){0}) &&
-           (o->run.trace = text[0] - '0', true);
+    return trace_level(text, &o->run.trace);
   case QUIET:
     o->quiet = true;
     return true;

@@ -1,5 +1,8 @@
 #include "faults.h"
 
+/* One chance a statement: the order in which a compiler evaluates arguments and
+ * initializers is its own, and a run is to be a function of its seed alone. */
+
 static const char *const texts[] = {
 #define X(name, text) text,
     FAULT_LIST(X)
@@ -84,7 +87,9 @@ static bool do_pause(struct faults *f, uint32_t node) {
 }
 
 static bool do_cut(struct faults *f, uint32_t node) {
-  hs2n_sim_cut(sim_of(f), node, any_node(f), any(f, 3) != 0);
+  const uint32_t to = any_node(f);
+
+  hs2n_sim_cut(sim_of(f), node, to, any(f, 3) != 0);
   return true;
 }
 
@@ -104,17 +109,17 @@ static uint32_t any_ppm(struct faults *f, uint32_t max) {
 }
 
 static bool do_noise(struct faults *f, uint32_t node) {
-  const struct hs2n_sim_noise noise = {
-      .loss_ppm = any_ppm(f, 200000),
-      .burst_ppm = any_ppm(f, 10000),
-      .burst_end_ppm = 20000 + (uint32_t)any(f, 300000),
-      .duplicate_ppm = any_ppm(f, 200000),
-      .reorder_ppm = any_ppm(f, 200000),
-      .reorder_delay = any_while(f, HS2N_MS(50)),
-      .corrupt_ppm = any_ppm(f, 100000),
-  };
-  const bool all = any(f, 4) == 0;
+  struct hs2n_sim_noise noise = {0};
+  bool all;
 
+  noise.loss_ppm = any_ppm(f, 200000);
+  noise.burst_ppm = any_ppm(f, 10000);
+  noise.burst_end_ppm = 20000 + (uint32_t)any(f, 300000);
+  noise.duplicate_ppm = any_ppm(f, 200000);
+  noise.reorder_ppm = any_ppm(f, 200000);
+  noise.reorder_delay = any_while(f, HS2N_MS(50));
+  noise.corrupt_ppm = any_ppm(f, 100000);
+  all = any(f, 4) == 0;
   return hs2n_sim_set_noise(sim_of(f), all ? HS2N_SIM_ALL : node, HS2N_SIM_ALL,
                             &noise) == HS2N_OK;
 }
@@ -163,18 +168,26 @@ static bool do_full_disk(struct faults *f, uint32_t node) {
 }
 
 static bool do_alloc(struct faults *f, uint32_t node) {
-  hs2n_sim_fail_alloc(sim_of(f), node, any_ppm(f, 2000), 1 + any(f, 2000));
+  const uint32_t ppm = any_ppm(f, 2000);
+
+  hs2n_sim_fail_alloc(sim_of(f), node, ppm, 1 + any(f, 2000));
   return true;
 }
 
+static struct hs2n_sim_evil any_evil(struct faults *f) {
+  struct hs2n_sim_evil evil = {0};
+
+  evil.silent = any(f, 6) == 0;
+  evil.hold = any(f, 3) == 0 ? any_while(f, HS2N_S(2)) : 0;
+  evil.replay_ppm = any_ppm(f, 300000);
+  evil.flood_per_s = (uint32_t)any(f, 300);
+  evil.flood_victim = any_node(f);
+  evil.flood_spoofed = any(f, 2) != 0;
+  return evil;
+}
+
 static bool do_evil(struct faults *f, uint32_t node) {
-  struct hs2n_sim_evil evil = {.silent = any(f, 6) == 0,
-                               .hold =
-                                   any(f, 3) == 0 ? any_while(f, HS2N_S(2)) : 0,
-                               .replay_ppm = any_ppm(f, 300000),
-                               .flood_per_s = (uint32_t)any(f, 300),
-                               .flood_victim = any_node(f),
-                               .flood_spoofed = any(f, 2) != 0};
+  const struct hs2n_sim_evil evil = any_evil(f);
 
   if (!condemn(f, node)) {
     return false;

@@ -44,7 +44,8 @@ int hs2n_request(struct hs2n_node *node, const struct hs2n_dst *any_of,
   if (node->phase == HS2NI_PHASE_RUNNING) {
     err = hs2ni_cast_request(node->cast, any_of, msg, out_tag);
   }
-  return hs2ni_record_return(node, err, err == HS2N_OK ? out_tag->v : 0);
+  return hs2ni_record_return(
+      node, err, err == HS2N_OK && out_tag != NULL ? out_tag->v : 0);
 }
 
 static int respond(struct hs2n_node *node, struct hs2n_req req, uint32_t status,

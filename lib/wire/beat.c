@@ -10,7 +10,7 @@
 static const char tag[] = "hs2net heartbeat"; /* with its zero */
 
 static_assert(sizeof(tag) + 1 + (2 + HS2N_CHAIN_ID_MAX) +
-                      (2 + sizeof(struct hs2n_peer_id)) + 3 * 9 <=
+                      (2 + sizeof(struct hs2n_peer_id)) + (size_t)3 * 9 <=
                   HS2NI_BEAT_MAX,
               "the longest text");
 

@@ -147,13 +147,14 @@ static bool sim_is_done(struct hs2n_sim *sim, void *arg) {
 }
 
 static bool simulate_in(struct simulated *w, const struct hs2n_sim_link *link) {
-  return hs2n_sim_set_link(w->sim, HS2N_SIM_ALL, HS2N_SIM_ALL, link) ==
-             HS2N_OK &&
-         hs2n_sim_start_all(w->sim) &&
-         hs2n_sim_until(w->sim, sim_is_up, NULL, HS2N_S(30)) &&
-         (w->script.begin = hs2n_sim_clock(w->sim, 0) + 1, true) &&
-         (hs2n_sim_wake(w->sim, 0), true) &&
-         hs2n_sim_until(w->sim, sim_is_done, w, HS2N_S(30));
+  if (hs2n_sim_set_link(w->sim, HS2N_SIM_ALL, HS2N_SIM_ALL, link) != HS2N_OK ||
+      !hs2n_sim_start_all(w->sim) ||
+      !hs2n_sim_until(w->sim, sim_is_up, NULL, HS2N_S(30))) {
+    return false;
+  }
+  w->script.begin = hs2n_sim_clock(w->sim, 0) + 1;
+  hs2n_sim_wake(w->sim, 0);
+  return hs2n_sim_until(w->sim, sim_is_done, w, HS2N_S(30));
 }
 
 static bool simulate(const struct link *link, struct column *out) {

@@ -137,7 +137,7 @@ struct figures {
 };
 
 static struct figures measure(struct narrow *w, hs2n_time length) {
-  struct figures f;
+  struct figures f = {{0}, {0}};
 
   w->of[0].n = w->of[1].n = 0;
   hs2n_sim_run(w->sim, length);

@@ -92,7 +92,8 @@ HS2N_API void hs2n_sim_set_verdict(struct hs2n_sim *sim, uint32_t node,
 
 /* Held against every step without being asked:
  *   - UP and DOWN of a peer alternate: one connection at most is told of
- *   - messages of a peer and lane come in order and none comes twice
+ *   - messages of a peer and lane come in order and none comes twice, but for
+ *     the one time that HS2N_HOLD asks for
  *   - of the load: none was not sent by that peer, none is changed, none is
  *     left out that had to come; each completion comes once, and says ACKED
  *     only of what was taken

@@ -54,6 +54,7 @@ struct hs2ni_pair_book *hs2ni_book(struct hs2ni_sim_node *n, uint32_t from) {
 
 static void begin_anew(struct hs2ni_pair_book *book, uint64_t incarnation) {
   book->incarnation = incarnation;
+  book->held.n = 0;
   memset(book->seq, 0, sizeof(book->seq));
   for (size_t i = 0; i < HS2N_LANES; i++) {
     if (book->loose[i] != NULL) {
@@ -129,6 +130,45 @@ void hs2ni_check_id(struct hs2ni_sim_node *n, uint32_t from,
   if (taken) {
     book->seq[id.lane] = id.seq;
   }
+}
+
+static bool same_id(struct hs2n_msg_id a, struct hs2n_msg_id b) {
+  return a.seq == b.seq && a.lane == b.lane && a.unordered == b.unordered;
+}
+
+bool hs2ni_check_held(struct hs2ni_sim_node *n, uint32_t from,
+                      struct hs2n_msg_id id) {
+  struct hs2ni_pair_book *book = hs2ni_book(n, from);
+
+  if (book == NULL || book->incarnation != id.incarnation) {
+    return false;
+  }
+  for (size_t i = 0; i < book->held.n; i++) {
+    if (same_id(book->held.ids[i], id)) {
+      book->held.ids[i] = book->held.ids[--book->held.n];
+      return true;
+    }
+  }
+  return false;
+}
+
+void hs2ni_held_fini(struct hs2n_sim *sim, struct hs2ni_held_ids *held) {
+  hs2ni_sim_free(sim, held->ids, held->capacity * sizeof(*held->ids));
+}
+
+void hs2ni_check_hold(struct hs2ni_sim_node *n, uint32_t from,
+                      struct hs2n_msg_id id) {
+  struct hs2ni_pair_book *book = hs2ni_book(n, from);
+
+  if (book == NULL || book->incarnation != id.incarnation) {
+    return;
+  }
+  if (!hs2ni_sim_grow(n->sim, (void **)&book->held.ids, &book->held.capacity,
+                      sizeof(*book->held.ids), book->held.n + 1)) {
+    hs2ni_sim_starved(n->sim);
+    return;
+  }
+  book->held.ids[book->held.n++] = id;
 }
 
 static void up(struct hs2ni_sim_node *n, uint32_t peer) {

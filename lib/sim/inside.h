@@ -100,10 +100,18 @@ struct hs2ni_loose_book {
   uint8_t taken[HS2NI_LOOSE_SPAN / 8];
 };
 
+/* Numbers of messages that HS2N_HOLD was said of, each of which may be given
+ * once more. */
+struct hs2ni_held_ids {
+  struct hs2n_msg_id *ids;
+  size_t n, capacity;
+};
+
 /* What a receiver has heard of a sender; made when they first meet. */
 struct hs2ni_pair_book {
   uint64_t incarnation;
-  uint64_t seq[HS2N_LANES]; /* the last taken of that incarnation */
+  struct hs2ni_held_ids held; /* of that incarnation */
+  uint64_t seq[HS2N_LANES];   /* the last taken of that incarnation */
   struct hs2ni_loose_book *loose[HS2N_LANES]; /* NULL: none yet */
   struct hs2ni_lane_book *lanes[HS2N_LANES];
   bool up;
@@ -369,6 +377,13 @@ void hs2ni_check_step(struct hs2ni_sim_node *n);
 struct hs2ni_pair_book *hs2ni_book(struct hs2ni_sim_node *n, uint32_t from);
 void hs2ni_check_id(struct hs2ni_sim_node *n, uint32_t from,
                     struct hs2n_msg_id id, bool taken);
+/* HS2N_HOLD was said of a message. */
+void hs2ni_check_hold(struct hs2ni_sim_node *n, uint32_t from,
+                      struct hs2n_msg_id id);
+/* Whether a message is one of those, which may come this once. */
+bool hs2ni_check_held(struct hs2ni_sim_node *n, uint32_t from,
+                      struct hs2n_msg_id id);
+void hs2ni_held_fini(struct hs2n_sim *sim, struct hs2ni_held_ids *held);
 void hs2ni_check_peer(struct hs2ni_sim_node *n, uint32_t peer,
                       enum hs2n_peer_state state, enum hs2n_reason reason);
 /* Its process ended. */

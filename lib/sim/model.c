@@ -403,6 +403,9 @@ static void pair_fini(struct hs2n_sim *sim, struct hs2ni_pair_book *p) {
     }
     hs2ni_sim_free(sim, p->loose[lane], sizeof(*p->loose[lane]));
   }
+  if (p != NULL) {
+    hs2ni_held_fini(sim, &p->held);
+  }
   hs2ni_sim_free(sim, p, sizeof(*p));
 }
 

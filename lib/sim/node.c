@@ -18,6 +18,21 @@ static enum hs2n_verdict ask(struct hs2ni_sim_node *n, struct hs2n_peer peer,
              : n->consensus.on_message(n->consensus.self, peer, id, msg);
 }
 
+static void check_message(struct hs2ni_sim_node *n, uint32_t from,
+                          struct hs2n_msg_id id, const struct hs2n_msg *msg,
+                          enum hs2n_verdict verdict) {
+  if (hs2ni_check_held(n, from, id)) {
+    return; /* it was looked at when it came first */
+  }
+  hs2ni_check_id(n, from, id, verdict != HS2N_BUSY);
+  if (verdict != HS2N_BUSY) {
+    hs2ni_load_took(n, from, id, msg);
+  }
+  if (verdict == HS2N_HOLD) {
+    hs2ni_check_hold(n, from, id);
+  }
+}
+
 static enum hs2n_verdict on_message(void *self, struct hs2n_peer peer,
                                     struct hs2n_msg_id id,
                                     const struct hs2n_msg *msg) {
@@ -32,10 +47,7 @@ static enum hs2n_verdict on_message(void *self, struct hs2n_peer peer,
   verdict = ask(n, peer, id, msg);
   sim->stats.messages += verdict != HS2N_BUSY;
   if (from != HS2N_SIM_ALL) { /* else it is of a member from outside */
-    hs2ni_check_id(n, from, id, verdict != HS2N_BUSY);
-    if (verdict != HS2N_BUSY) {
-      hs2ni_load_took(n, from, id, msg);
-    }
+    check_message(n, from, id, msg, verdict);
   }
   return verdict;
 }

@@ -53,6 +53,30 @@ static void a_message_that_comes_twice_is_noticed(void) {
   broken(sim, "message 1 of n0 comes after 1");
 }
 
+/* Once more, when its view has come; then a third time by hand. */
+static void a_held_message_may_come_once_more_and_not_twice(void) {
+  struct hs2n_sim *sim = two(17);
+  const struct hs2n_sim_msg msg = {
+      .from = 0, .to = 1, .lane = HS2N_LANE_VOTE, .len = 100, .view = 5};
+
+  hs2n_sim_set_verdict(sim, 1, HS2N_HOLD);
+  for (int i = 0; i < 20; i++) {
+    CHECK_EQ(hs2n_sim_send(sim, &msg, NULL), HS2N_OK);
+  }
+  CHECK(hs2n_sim_run(sim, HS2N_MS(100)));
+  hs2n_sim_set_verdict(sim, 1, HS2N_ACCEPT);
+  CHECK_EQ(hs2n_enter_view(hs2n_sim_node(sim, 1), 5, NULL, 0), HS2N_OK);
+  hs2n_sim_wake(sim, 1);
+  CHECK(hs2n_sim_failure(sim) == NULL);
+  CHECK_EQ(world_stats(sim).messages, 40);
+  hs2ni_check_id(&sim->nodes[1], 0,
+                 (struct hs2n_msg_id){.incarnation = sim->nodes[0].incarnation,
+                                      .seq = 3,
+                                      .lane = HS2N_LANE_VOTE},
+                 true);
+  broken(sim, "hears VOTE 3 of n0 after 20");
+}
+
 static void a_message_left_out_is_noticed(void) {
   struct hs2n_sim *sim = two(3);
 
@@ -282,6 +306,7 @@ static void only_the_first_failure_counts(void) {
 int main(void) {
   RUN(a_message_that_nobody_sent_is_noticed);
   RUN(a_message_that_comes_twice_is_noticed);
+  RUN(a_held_message_may_come_once_more_and_not_twice);
   RUN(a_message_left_out_is_noticed);
   RUN(a_message_that_never_comes_is_noticed);
   RUN(sequence_numbers_may_not_go_back);

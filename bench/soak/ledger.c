@@ -44,20 +44,25 @@ uint64_t ledger_number(const struct ledger *l) {
   return l->next;
 }
 
-void ledger_accepted(struct ledger *l, uint64_t number, uint32_t from,
-                     uint32_t to, struct hs2n_tag tag) {
-  struct ledger_entry *const e = place_of(l, number);
+void ledger_accepted(struct ledger *l, const struct ledger_message *m,
+                     struct hs2n_tag tag) {
+  struct ledger_entry *const e = place_of(l, m->number);
 
-  if (e->number != number) {
-    *e = (struct ledger_entry){.number = number, .from = (uint8_t)from};
-    l->next = number + 1;
+  if (e->number != m->number) {
+    *e = (struct ledger_entry){
+        .number = m->number, .view = m->view, .from = (uint8_t)m->from};
+    l->next = m->number + 1;
   }
-  e->to |= to;
+  e->to |= m->to;
   e->opens++;
-  l->opens[l->opens_n++] = (struct ledger_open){
-      .tag = tag, .number = number, .to = to, .from = (uint8_t)from};
+  l->opens[l->opens_n++] = (struct ledger_open){.tag = tag,
+                                                .number = m->number,
+                                                .to = m->to,
+                                                .from = (uint8_t)m->from,
+                                                .quorum = (uint8_t)m->quorum,
+                                                .is_request = m->is_request};
   l->accepted++;
-  l->receivers += (uint64_t)__builtin_popcount(to);
+  l->receivers += (uint64_t)__builtin_popcount(m->to);
 }
 
 void ledger_seen(struct ledger *l, uint64_t number, uint32_t from, uint32_t to,
@@ -70,7 +75,11 @@ void ledger_seen(struct ledger *l, uint64_t number, uint32_t from, uint32_t to,
     l->unknown++;
     return;
   }
-  l->doubled += (e->seen & bit) != 0;
+  l->doubled += (e->seen & bit & ~e->held) != 0;
+  if ((e->held & bit) != 0) {
+    e->held &= ~bit; /* ahead of its lane */
+    return;
+  }
   e->seen |= bit;
   if (!id.unordered) {
     uint64_t *const last = &l->last[from][to][id.lane];
@@ -89,6 +98,16 @@ void ledger_taken(struct ledger *l, uint64_t number, uint32_t to) {
   }
 }
 
+void ledger_held(struct ledger *l, uint64_t number, uint32_t to) {
+  struct ledger_entry *const e = find(l, number);
+
+  l->held++;
+  if (e != NULL) {
+    e->taken |= 1u << to;
+    e->held |= 1u << to;
+  }
+}
+
 /* Few thousand are open at most. */
 static struct ledger_open *find_open(const struct ledger *l, uint32_t from,
                                      struct hs2n_tag tag) {
@@ -100,26 +119,78 @@ static struct ledger_open *find_open(const struct ledger *l, uint32_t from,
   return NULL;
 }
 
-void ledger_done(struct ledger *l, uint32_t from, struct hs2n_tag tag,
-                 enum hs2n_outcome outcome) {
+bool ledger_answered(struct ledger *l, uint32_t from, struct hs2n_tag tag,
+                     uint64_t number) {
   struct ledger_open *const open = find_open(l, from, tag);
-  struct ledger_entry *e;
+
+  if (open == NULL || !open->is_request || open->answered ||
+      open->number != number) {
+    l->unknown++;
+    return false;
+  }
+  open->answered = true;
+  return true;
+}
+
+/* Who acknowledges a message of an ended view has dropped it. */
+static uint32_t ended_for(const struct ledger *l,
+                          const struct ledger_entry *e) {
+  uint32_t mask = 0;
+
+  for (uint32_t i = 0; i < PARTIES; i++) {
+    mask |= (uint32_t)(e->view < l->views[i]) << i;
+  }
+  return mask;
+}
+
+static bool is_lost(const struct ledger *l, const struct ledger_open *open,
+                    uint32_t acked) {
+  const struct ledger_entry *const e = place_of(l, open->number);
+  const uint32_t told = acked & open->to;
+
+  if (open->is_request) {
+    return !open->answered;
+  }
+  if (open->quorum > 0 ? __builtin_popcount(told) < open->quorum
+                       : told != open->to) {
+    return true;
+  }
+  return (told & ~(e->taken | ended_for(l, e))) != 0;
+}
+
+static void ended(struct ledger *l, const struct ledger_open *open,
+                  enum hs2n_outcome outcome, uint32_t acked) {
+  const bool has_view = place_of(l, open->number)->view != LEDGER_NO_VIEW;
+
+  l->lost += open->answered && outcome != HS2N_DONE_ACKED;
+  if (outcome == HS2N_DONE_ACKED || outcome == HS2N_DONE_QUORUM) {
+    l->lost += is_lost(l, open, acked) ||
+               (outcome == HS2N_DONE_QUORUM) != (open->quorum > 0);
+    l->quorums += outcome == HS2N_DONE_QUORUM;
+    l->answered += open->is_request;
+    l->acked += outcome == HS2N_DONE_ACKED && !open->is_request;
+  } else if (outcome == HS2N_DONE_EXPIRED) {
+    l->expired++;
+  } else if (outcome == HS2N_DONE_CANCELLED && has_view) {
+    l->cancelled++;
+  } else if (outcome == HS2N_DONE_REFUSED && open->is_request) {
+    l->unserved++;
+  } else {
+    l->refused++;
+  }
+}
+
+void ledger_done(struct ledger *l, uint32_t from, struct hs2n_tag tag,
+                 enum hs2n_outcome outcome, uint32_t acked) {
+  struct ledger_open *const open = find_open(l, from, tag);
 
   if (open == NULL) {
     l->untagged++;
     return;
   }
-  e = place_of(l, open->number);
-  e->opens--;
+  place_of(l, open->number)->opens--;
   l->completed++;
-  if (outcome == HS2N_DONE_ACKED) {
-    l->acked++;
-    l->lost += (e->taken & open->to) != open->to;
-  } else if (outcome == HS2N_DONE_EXPIRED) {
-    l->expired++;
-  } else {
-    l->refused++;
-  }
+  ended(l, open, outcome, acked);
   *open = l->opens[--l->opens_n];
 }
 

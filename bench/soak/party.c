@@ -2,26 +2,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define SLOW_KEEPS HS2N_MS(100)
 #define SLOW_LATER_EVERY 4
 #define SLOW_BUSY_EVERY 64
-
-static const struct hs2n_type types[] = {
-    {.id = TYPE_VOTE,
-     .lane = HS2N_LANE_VOTE,
-     .size_max = VOTE_LEN,
-     .name = "vote"},
-    {.id = TYPE_PROPOSAL,
-     .lane = HS2N_LANE_PROPOSAL,
-     .size_max = PROPOSAL_LEN,
-     .name = "proposal"},
-    {.id = TYPE_BODY,
-     .lane = HS2N_LANE_BULK,
-     .size_max = BODY_LEN,
-     .name = "body"},
-};
+#define ANSWER_AGAIN HS2N_MS(100)
 
 static void print_log(void *user_data, enum hs2n_log_level level,
                       const char *event, const char *text) {
@@ -30,57 +15,6 @@ static void print_log(void *user_data, enum hs2n_log_level level,
   if (level <= HS2N_LOG_ERROR) {
     fprintf(stderr, "hs2net-soak: %u %s %s\n", (unsigned)p->index, event, text);
   }
-}
-
-/* ---- bodies ---------------------------------------------------------------
- */
-
-struct head {
-  uint64_t number;
-  uint64_t from;
-};
-
-static uint64_t word_at(uint64_t number, size_t i) {
-  return (number + i) * UINT64_C(0x9e3779b97f4a7c15);
-}
-
-/* The head, then words that follow from the number; the odd rest is 0. */
-static void fill(uint8_t *out, size_t len, struct head head) {
-  memcpy(out, &head, sizeof(head));
-  memset(out + len - len % 8, 0, len % 8);
-  for (size_t i = sizeof(head) / 8; i < len / 8; i++) {
-    const uint64_t word = word_at(head.number, i);
-
-    memcpy(out + 8 * i, &word, 8);
-  }
-}
-
-static size_t len_of(uint8_t type) {
-  return type == TYPE_VOTE       ? VOTE_LEN
-         : type == TYPE_PROPOSAL ? PROPOSAL_LEN
-                                 : BODY_LEN;
-}
-
-/* The head of a body that is whole; of any other its number is 0. */
-static struct head read_body(const struct hs2n_msg *msg) {
-  struct hs2n_span body = {.len = 0};
-  struct head head = {.number = 0};
-
-  if (msg->body != NULL) {
-    body = hs2n_buf_span(msg->body);
-  }
-  if (body.len != len_of(msg->type)) {
-    return head;
-  }
-  memcpy(&head, body.data, sizeof(head));
-  for (size_t i = sizeof(head) / 8; i < body.len / 8; i++) {
-    const uint64_t word = word_at(head.number, i);
-
-    if (memcmp(body.data + 8 * i, &word, 8) != 0) {
-      return (struct head){.number = 0};
-    }
-  }
-  return head;
 }
 
 /* ---- what is kept ---------------------------------------------------------
@@ -94,6 +28,31 @@ static void keep(struct party *p, const struct kept *k) {
   }
 }
 
+/* What there is no room for is tried again. */
+static void answer(struct party *p, const struct kept *k) {
+  const struct hs2n_req req = {.from = k->from, .id = k->id};
+  struct kept again = *k;
+  struct hs2n_buf *body;
+  uint8_t *data;
+  int err = hs2n_buf_alloc(&body, p->mem, body_len(TYPE_ANSWER), &data);
+
+  if (err != HS2N_OK) {
+    p->unjudged++;
+    return;
+  }
+  body_fill(TYPE_ANSWER, data,
+            (struct body_head){.number = k->number, .from = p->index});
+  err = hs2n_respond(p->node, req, 0, body);
+  hs2n_buf_unref(body);
+  if (err == HS2N_ERR_FULL && p->count < KEPT_MAX) {
+    again.until = hs2n_io_now() + ANSWER_AGAIN;
+    again.body = NULL;
+    keep(p, &again);
+  } else {
+    p->unjudged += err != HS2N_OK;
+  }
+}
+
 static void release_one(struct party *p) {
   const struct kept k = p->kept[p->first];
 
@@ -103,17 +62,19 @@ static void release_one(struct party *p) {
     ledger_taken(p->ledger, k.number, p->index);
     p->unjudged += hs2n_judge(p->node, k.from, k.id, HS2N_ACCEPT, 0) != HS2N_OK;
   }
+  if (k.answers) {
+    answer(p, &k);
+  }
   hs2n_buf_unref(k.body);
 }
 
 bool party_release(struct party *p, hs2n_time now) {
-  bool any = false;
+  size_t n = 0;
 
-  while (p->count > 0 && p->kept[p->first].until <= now) {
+  for (size_t had = p->count; n < had && p->kept[p->first].until <= now; n++) {
     release_one(p);
-    any = true;
   }
-  return any;
+  return n > 0;
 }
 
 /* ---- upcalls --------------------------------------------------------------
@@ -128,7 +89,12 @@ static uint32_t index_of(const struct party *p, struct hs2n_peer peer) {
   return PARTIES;
 }
 
-static enum hs2n_verdict decide(struct party *p, struct kept *k) {
+static bool is_ahead(const struct party *p, const struct hs2n_msg *msg) {
+  return (msg->flags & HS2N_MSG_VIEW_BOUND) != 0 && msg->view > p->view;
+}
+
+static enum hs2n_verdict decide(struct party *p, struct kept *k,
+                                const struct hs2n_msg *msg) {
   p->calls++;
   if (p->count == KEPT_MAX) {
     return HS2N_ACCEPT;
@@ -136,6 +102,8 @@ static enum hs2n_verdict decide(struct party *p, struct kept *k) {
   if (p->manner == MANNER_STOPPED && p->stopped) {
     k->until = HS2N_TIME_NEVER;
     k->judge = true;
+  } else if (is_ahead(p, msg)) {
+    return HS2N_HOLD;
   } else if (p->manner == MANNER_SLOW) {
     if (p->calls % SLOW_BUSY_EVERY == 0) {
       return HS2N_BUSY;
@@ -149,32 +117,87 @@ static enum hs2n_verdict decide(struct party *p, struct kept *k) {
   return k->judge ? HS2N_LATER : HS2N_ACCEPT;
 }
 
+/* A body that bears another's number is as wrong as none. */
+static uint64_t number_of(const struct party *p, struct hs2n_peer from,
+                          struct body_head head) {
+  return head.from == index_of(p, from) ? head.number : 0;
+}
+
 static enum hs2n_verdict on_message(void *self, struct hs2n_peer from,
                                     struct hs2n_msg_id id,
                                     const struct hs2n_msg *msg) {
   struct party *const p = self;
-  const struct head head = read_body(msg);
-  struct kept k = {
-      .body = msg->body, .from = from, .id = id, .number = head.number};
-  const enum hs2n_verdict verdict = decide(p, &k);
+  const struct body_head head = body_read(msg);
+  const uint64_t number = number_of(p, from, head);
+  struct kept k = {.body = msg->body, .from = from, .id = id, .number = number};
+  const enum hs2n_verdict verdict = decide(p, &k, msg);
 
   if (verdict == HS2N_BUSY) {
     return verdict;
   }
-  /* A body that bears another's number is as wrong as none. */
-  ledger_seen(p->ledger, head.from == index_of(p, from) ? head.number : 0,
-              (uint32_t)head.from, p->index, id);
+  ledger_seen(p->ledger, number, (uint32_t)head.from, p->index, id);
   if (verdict == HS2N_ACCEPT) {
-    ledger_taken(p->ledger, head.number, p->index);
+    ledger_taken(p->ledger, number, p->index);
+  } else if (verdict == HS2N_HOLD) {
+    ledger_held(p->ledger, number, p->index);
   }
   return verdict;
+}
+
+/* Of the SYNC lane's order nothing is asked: who is asked second gets a
+ * question late. */
+static enum hs2n_verdict on_request(void *self, struct hs2n_peer from,
+                                    struct hs2n_req req,
+                                    const struct hs2n_msg *msg) {
+  struct party *const p = self;
+  const struct body_head head = body_read(msg);
+  struct hs2n_msg_id id = req.id;
+  struct kept k = {.from = from,
+                   .id = req.id,
+                   .number = number_of(p, from, head),
+                   .answers = true};
+
+  p->calls++;
+  if (p->count == KEPT_MAX ||
+      (p->manner == MANNER_SLOW && p->calls % SLOW_BUSY_EVERY == 0)) {
+    return HS2N_BUSY; /* it goes to another */
+  }
+  id.unordered = true;
+  ledger_seen(p->ledger, k.number, (uint32_t)head.from, p->index, id);
+  if (p->manner == MANNER_SLOW) {
+    k.until = hs2n_io_now() + SLOW_KEEPS;
+    keep(p, &k);
+  } else if (p->manner == MANNER_STOPPED && p->stopped) {
+    k.until = HS2N_TIME_NEVER;
+    keep(p, &k);
+  } else {
+    answer(p, &k);
+  }
+  return HS2N_ACCEPT;
+}
+
+static enum hs2n_verdict on_response(void *self, struct hs2n_peer from,
+                                     struct hs2n_msg_id id, struct hs2n_tag tag,
+                                     uint32_t status,
+                                     const struct hs2n_msg *msg) {
+  struct party *const p = self;
+  const uint64_t number = number_of(p, from, body_read(msg));
+
+  (void)id;
+  (void)status;
+  return ledger_answered(p->ledger, p->index, tag, number) ? HS2N_ACCEPT
+                                                           : HS2N_REJECT;
 }
 
 static void on_done(void *self, struct hs2n_tag tag,
                     const struct hs2n_done *done) {
   struct party *const p = self;
+  uint32_t acked = 0;
 
-  ledger_done(p->ledger, p->index, tag, done->outcome);
+  for (size_t i = 0; i < done->acked_count; i++) {
+    acked |= 1u << index_of(p, done->acked[i]);
+  }
+  ledger_done(p->ledger, p->index, tag, done->outcome, acked);
 }
 
 static void on_peer(void *self, struct hs2n_peer peer,
@@ -215,7 +238,9 @@ static bool open_io(struct party *p, uint32_t idle_ms) {
                                            .self = p,
                                            .on_message = on_message,
                                            .on_done = on_done,
-                                           .on_peer = on_peer};
+                                           .on_peer = on_peer,
+                                           .on_request = on_request,
+                                           .on_response = on_response};
   struct hs2n_io_config io_config;
   struct hs2n_config config;
   struct hs2n_limits limits;
@@ -235,8 +260,8 @@ static bool open_io(struct party *p, uint32_t idle_ms) {
   config.consensus = &consensus;
   config.identity = p->identity;
   config.chain_id = "soak";
-  config.types = types;
-  config.types_n = sizeof(types) / sizeof(types[0]);
+  config.types = body_types;
+  config.types_n = TYPES_N;
   config.log = print_log;
   config.log_data = p;
   err = hs2n_io_new(&p->io, &io_config, &config, &field);
@@ -308,13 +333,28 @@ bool party_join(struct party *p, const struct party_peer *peers, size_t n) {
   return true;
 }
 
+bool party_enter_view(struct party *p, uint64_t view) {
+  if (p->manner == MANNER_STOPPED && p->stopped) {
+    return true;
+  }
+  p->view = view;
+  p->ledger->views[p->index] = view;
+  return hs2n_enter_view(p->node, view, NULL, 0) == HS2N_OK;
+}
+
 /* ---- sending --------------------------------------------------------------
  */
 
 static int send_to(struct party *p, uint32_t to, uint64_t number,
-                   const struct hs2n_msg *msg) {
+                   struct hs2n_msg *msg) {
+  const bool asks = msg->type == TYPE_ASK;
   struct hs2n_peer peers[PARTIES];
   struct hs2n_dst dst = {.kind = HS2N_DST_SOME, .peers = peers};
+  struct ledger_message m = {.number = number,
+                             .from = p->index,
+                             .to = to,
+                             .view = LEDGER_NO_VIEW,
+                             .is_request = asks};
   struct hs2n_tag tag;
   int err;
 
@@ -323,16 +363,24 @@ static int send_to(struct party *p, uint32_t to, uint64_t number,
       peers[dst.count++] = p->handles[i];
     }
   }
-  err = hs2n_send(p->node, &dst, msg, &tag);
+  if ((msg->flags & HS2N_MSG_QUORUM) != 0) {
+    m.quorum = (uint32_t)(2 * dst.count / 3 + 1);
+    msg->quorum_weight = m.quorum;
+  }
+  if ((msg->flags & HS2N_MSG_VIEW_BOUND) != 0) {
+    m.view = msg->view;
+  }
+  err = asks ? hs2n_request(p->node, &dst, msg, &tag)
+             : hs2n_send(p->node, &dst, msg, &tag);
   if (err == HS2N_OK) {
-    ledger_accepted(p->ledger, number, p->index, to, tag);
+    ledger_accepted(p->ledger, &m, tag);
   }
   return err;
 }
 
 /* One of them is full and the send does not say who: each by itself. */
 static bool send_singly(struct party *p, uint32_t to, uint64_t number,
-                        const struct hs2n_msg *msg) {
+                        struct hs2n_msg *msg) {
   for (uint32_t i = 0; i < PARTIES; i++) {
     const uint32_t bit = to & (1u << i);
     const int err = bit == 0 ? HS2N_OK : send_to(p, bit, number, msg);
@@ -348,8 +396,10 @@ static bool send_singly(struct party *p, uint32_t to, uint64_t number,
 
 bool party_send(struct party *p, uint32_t to, const struct party_message *m) {
   const uint64_t number = ledger_number(p->ledger);
+  const bool asks = m->type == TYPE_ASK;
   struct hs2n_msg msg = {.type = m->type,
-                         .flags = m->flags | HS2N_MSG_ACK,
+                         .flags = m->flags,
+                         .view = p->view + 1,
                          .deadline = m->deadline};
   uint8_t *data;
   int err;
@@ -358,12 +408,18 @@ bool party_send(struct party *p, uint32_t to, const struct party_message *m) {
   if (to == 0 || number == 0) {
     return true; /* the next one has better luck */
   }
-  if (hs2n_buf_alloc(&msg.body, p->mem, m->len, &data) != HS2N_OK) {
+  if (!asks && (m->flags & HS2N_MSG_QUORUM) == 0) {
+    msg.flags |= HS2N_MSG_ACK;
+  }
+  if (hs2n_buf_alloc(&msg.body, p->mem, body_len(m->type), &data) != HS2N_OK) {
     return false;
   }
-  fill(data, m->len, (struct head){.number = number, .from = p->index});
+  body_fill(m->type, data,
+            (struct body_head){.number = number, .from = p->index});
   err = send_to(p, to, number, &msg);
-  if (err == HS2N_ERR_FULL) {
+  if (err == HS2N_ERR_FULL && asks) {
+    err = HS2N_OK; /* not now */
+  } else if (err == HS2N_ERR_FULL) {
     err = send_singly(p, to, number, &msg) ? HS2N_OK : HS2N_ERR_STATE;
   }
   hs2n_buf_unref(msg.body);

@@ -2,21 +2,18 @@
 #ifndef SOAK_PARTY_H
 #define SOAK_PARTY_H
 
+#include "body.h"
 #include "gauge.h"
 #include "ledger.h"
 
 #include <hs2net/hs2net.h>
 
-enum { TYPE_VOTE = 1, TYPE_PROPOSAL, TYPE_BODY };
-
-#define VOTE_LEN 150u
-#define PROPOSAL_LEN (64u << 10)
-#define BODY_LEN (1u << 20)
-
 enum manner {
   MANNER_PROMPT,  /* takes at once */
-  MANNER_SLOW,    /* keeps bodies for a while, says LATER and BUSY at times */
-  MANNER_STOPPED, /* while `stopped`: keeps bodies and says LATER */
+  MANNER_SLOW,    /* keeps bodies and questions for a while, says LATER and
+                     BUSY at times */
+  MANNER_STOPPED, /* while `stopped`: keeps bodies and questions, says LATER,
+                     and stays in its view */
 };
 
 /* What the application holds. */
@@ -26,7 +23,8 @@ struct kept {
   struct hs2n_peer from;
   struct hs2n_msg_id id;
   uint64_t number;
-  bool judge; /* it was LATER */
+  bool judge;   /* it was LATER */
+  bool answers; /* it is a request, see id and from */
 };
 
 #define KEPT_MAX 8192
@@ -41,11 +39,13 @@ struct party {
   struct hs2n_io *io;
   struct hs2n_node *node;
   struct hs2n_peer handles[PARTIES];
-  uint32_t known;     /* mask: who has a handle */
-  uint32_t up;        /* mask */
+  uint32_t known; /* mask: who has a handle */
+  uint32_t up;    /* mask */
+  uint64_t view;
   uint32_t full;      /* mask: who said FULL and not WRITABLE since */
   uint64_t writables; /* times that one of `full` became writable */
-  uint64_t unjudged;  /* LATERs whose judgement was not taken */
+  uint64_t unjudged;  /* LATERs whose judgement, requests whose answer was not
+                         taken */
   uint64_t calls;     /* on_message */
   struct kept *kept;  /* ring */
   size_t first;
@@ -71,11 +71,15 @@ struct party_peer {
 };
 bool party_join(struct party *p, const struct party_peer *peers, size_t n);
 
-/* Sends one message to those of `to` that are not full. */
+/* Enters a view, unless it is stopped. */
+bool party_enter_view(struct party *p, uint64_t view);
+
+/* Sends one message to those of `to` that are not full, or asks one of them.
+ * With HS2N_MSG_QUORUM two thirds must take it; with HS2N_MSG_VIEW_BOUND it is
+ * of the next view. */
 struct party_message {
   uint8_t type;
   uint32_t flags;
-  size_t len;
   hs2n_time deadline;
 };
 bool party_send(struct party *p, uint32_t to, const struct party_message *m);

@@ -50,7 +50,8 @@ void report_judge(struct verdict *v, const struct soak *s) {
   v->open = l->opens_n + v->sums.fulls - v->sums.writables;
   v->good = v->drained && v->open == 0 && v->left == 0 && v->growth.flat &&
             ledger_faults(l) == 0 && l->accepted == l->completed &&
-            v->sums.nodes.protocol_errors == 0 && l->acked > 0;
+            v->sums.nodes.protocol_errors == 0 && l->acked > 0 &&
+            l->quorums > 0 && l->answered > 0 && l->held > 0;
 }
 
 static void print_count(const char *name, uint64_t value, const char *text) {
@@ -68,7 +69,7 @@ void report_verdict(const struct verdict *v, const struct soak *s) {
   print_count("full", v->sums.fulls, "times that a peer was FULL");
   print_count("writable", v->sums.writables, "of these, WRITABLE again");
   print_count("ended", v->sums.unjudged,
-              "LATERs that ended before the verdict");
+              "LATERs and requests that ended before their verdict or answer");
   print_count("left", v->left, "bytes not given back in the end");
   print_count("dropped", s->relay.dropped, "datagrams that met a broken link");
   print_count("carried", s->relay.carried, "the others");

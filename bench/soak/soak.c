@@ -18,31 +18,55 @@ static hs2n_time at_most(hs2n_time a, hs2n_time b) {
   return a < b ? a : b;
 }
 
-static void set_flows(struct soak *s) {
-  const struct party_message vote = {.type = TYPE_VOTE, .len = VOTE_LEN};
-  const struct party_message loose = {
-      .type = TYPE_VOTE, .len = VOTE_LEN, .flags = HS2N_MSG_DATAGRAM_OK};
-  const struct party_message proposal = {.type = TYPE_PROPOSAL,
-                                         .len = PROPOSAL_LEN};
-  const struct party_message body = {.type = TYPE_BODY, .len = BODY_LEN};
-  const uint32_t all = ALL_BUT_SENDER;
-  /* A short period meets its limits too. */
-  const hs2n_time body_every = at_most(s->period / 20, HS2N_S(1));
+static struct flow *add_flow(struct flow *f, uint32_t from, uint32_t to,
+                             struct party_message message, hs2n_time every) {
+  *f = (struct flow){
+      .from = from, .to = to, .message = message, .burst = 1, .every = every};
+  return f + 1;
+}
 
-  s->flows[0] = (struct flow){
-      .to = all, .message = loose, .within = HS2N_S(3), .every = HS2N_MS(10)};
-  s->flows[1] = (struct flow){.to = all, .message = vote, .every = HS2N_MS(10)};
-  s->flows[2] = (struct flow){.to = all,
-                              .message = proposal,
-                              .within = HS2N_S(10),
-                              .every = HS2N_MS(100)};
-  s->flows[3] = (struct flow){.to = all, .message = body, .every = body_every};
-  for (uint32_t i = 4; i < FLOWS; i++) {
-    s->flows[i] = (struct flow){.from = i - 2,
-                                .to = 1u << SENDER,
-                                .message = i % 2 == 0 ? vote : loose,
-                                .every = HS2N_MS(40)};
+static const struct party_message vote = {.type = TYPE_VOTE},
+                                  loose_vote = {.type = TYPE_VOTE,
+                                                .flags = HS2N_MSG_DATAGRAM_OK},
+                                  cert = {.type = TYPE_CERT},
+                                  proposal = {.type = TYPE_PROPOSAL,
+                                              .flags = HS2N_MSG_QUORUM},
+                                  body = {.type = TYPE_BODY},
+                                  tx = {.type = TYPE_TX},
+                                  ask = {.type = TYPE_ASK},
+                                  new_view = {.type = TYPE_NEW_VIEW,
+                                              .flags = HS2N_MSG_VIEW_BOUND};
+
+static struct flow *add_sender(struct flow *f, hs2n_time period) {
+  const uint32_t all = ALL_BUT_SENDER;
+
+  f = add_flow(f, SENDER, all, loose_vote, HS2N_MS(10));
+  f[-1].within = HS2N_S(3);
+  f = add_flow(f, SENDER, all, vote, HS2N_MS(10));
+  f = add_flow(f, SENDER, all, cert, HS2N_MS(50));
+  f = add_flow(f, SENDER, all, proposal, HS2N_MS(100));
+  f[-1].within = HS2N_S(10);
+  /* A short period meets its limits too. */
+  f = add_flow(f, SENDER, all, body, at_most(period / 20, HS2N_S(1)));
+  f = add_flow(f, SENDER, all, tx, HS2N_MS(40));
+  f[-1].within = HS2N_S(4);
+  f[-1].burst = 8;
+  f = add_flow(f, SENDER, all, new_view, HS2N_MS(50));
+  f = add_flow(f, SENDER, all, ask, HS2N_MS(50));
+  f[-1].within = HS2N_S(5);
+  return f;
+}
+
+static void set_flows(struct soak *s) {
+  struct flow *f = add_sender(s->flows, s->period);
+
+  for (uint32_t i = 1; i < PARTIES; i++) {
+    f = add_flow(f, i, 1u << SENDER, i % 2 == 0 ? vote : loose_vote,
+                 HS2N_MS(40));
+    f = add_flow(f, i, 1u << SENDER, ask, HS2N_MS(200));
+    f[-1].within = HS2N_S(5);
   }
+  s->flows_n = (size_t)(f - s->flows);
 }
 
 static bool watch(const struct soak *s, int fd, uint32_t what) {
@@ -155,16 +179,33 @@ static void set_phase(struct soak *s, hs2n_time now) {
 
 /* What a late turn has missed is not made up for. */
 static bool send_due(struct soak *s, hs2n_time now) {
-  for (size_t i = 0; i < FLOWS; i++) {
+  for (size_t i = 0; i < s->flows_n; i++) {
     struct flow *const f = &s->flows[i];
+    bool ok = true;
 
-    if (f->every == 0 || now < f->due) {
+    if (now < f->due) {
       continue;
     }
     f->due = now - now % f->every + f->every;
     f->message.deadline = f->within == 0 ? 0 : now + f->within;
-    if (!party_send(&s->parties[f->from], f->to, &f->message)) {
+    for (uint32_t k = 0; ok && k < f->burst; k++) {
+      ok = party_send(&s->parties[f->from], f->to, &f->message);
+    }
+    if (!ok) {
       fprintf(stderr, "hs2net-soak: a send failed\n");
+      return false;
+    }
+  }
+  return true;
+}
+
+/* A view is a sixtieth of the period, and comes to all at one time. */
+static bool enter_views(struct soak *s, hs2n_time now) {
+  const uint64_t view = (now - s->begun) / (s->period / 60);
+
+  for (uint32_t i = 0; i < PARTIES; i++) {
+    if (s->parties[i].view < view && !party_enter_view(&s->parties[i], view)) {
+      fprintf(stderr, "hs2net-soak: no view\n");
       return false;
     }
   }
@@ -211,14 +252,15 @@ bool soak_turn(struct soak *s) {
 
   set_phase(s, now);
   release_due(s, now);
-  return send_due(s, now) && turn_all(s) && turn_ready(s);
+  return enter_views(s, now) && send_due(s, now) && turn_all(s) &&
+         turn_ready(s);
 }
 
 bool soak_calm(struct soak *s) {
   s->parties[STOPPING].stopped = false;
   s->relay.down = false;
   release_due(s, hs2n_io_now());
-  return turn_all(s) && turn_ready(s);
+  return enter_views(s, hs2n_io_now()) && turn_all(s) && turn_ready(s);
 }
 
 bool soak_is_over(const struct soak *s) {

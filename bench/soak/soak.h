@@ -1,9 +1,10 @@
 /* soak: one sender, and four that make its life hard.
  *
- *   0 sender    broadcasts votes, proposals and bodies
+ *   0 sender    broadcasts votes, certificates, proposals to a quorum, bodies,
+ *               transactions and what is for the next view; asks the others
  *   1 prompt    takes at once                       ) each sends votes to
- *   2 slow      MANNER_SLOW                         ) the sender
- *   3 stopped   MANNER_STOPPED, a third of the time )
+ *   2 slow      MANNER_SLOW                         ) the sender, and asks
+ *   3 stopped   MANNER_STOPPED, a third of the time ) it
  *   4 flapping  behind a relay that goes down       )
  *
  * All of it repeats in each period, of a minute in long runs, so that minutes
@@ -21,13 +22,14 @@
 #define FLAPPING 4u
 #define ALL_BUT_SENDER (((1u << PARTIES) - 1) & ~1u)
 
-#define FLOWS 7
+#define FLOWS 16
 
 /* Messages of a kind at a steady pace. */
 struct flow {
   uint32_t from;
   uint32_t to; /* mask */
   struct party_message message;
+  uint32_t burst;   /* how many at once */
   hs2n_time within; /* deadline, from the send; 0: none */
   hs2n_time every;
   hs2n_time due;
@@ -41,6 +43,7 @@ struct soak {
   struct relay relay; /* side 0 stands for FLAPPING, 1 for the sender */
   struct party parties[PARTIES];
   struct flow flows[FLOWS];
+  size_t flows_n;
   struct gauge gauge;
 };
 

@@ -113,6 +113,7 @@ type end struct {
 	conn   quic.Connection
 	echoes chan []byte
 	served chan struct{}
+	hello  chan struct{} // closed when the node's has come
 
 	mu     sync.Mutex
 	lanes  map[uint64]quic.SendStream
@@ -125,7 +126,7 @@ type end struct {
 }
 
 func newEnd(conn quic.Connection) *end {
-	e := &end{conn: conn, echoes: make(chan []byte, 1), served: make(chan struct{}, 1024),
+	e := &end{conn: conn, echoes: make(chan []byte, 1), served: make(chan struct{}, 1024), hello: make(chan struct{}),
 		lanes: map[uint64]quic.SendStream{}, seq: map[uint64]uint64{}, acked: map[uint64]uint64{},
 		bodies: map[place]chan []byte{}, taken: map[place]bool{}}
 	e.more = sync.NewCond(&e.mu)
@@ -294,6 +295,7 @@ func (e *end) stream(r reader, first bool) {
 	switch {
 	case kind == 0 && n == 1:
 		readHello(r)
+		close(e.hello)
 	case kind == 1 && n == 1:
 		for e.record(r, 0, true) {
 		}

@@ -23,6 +23,14 @@ static bool tap_case_ok;
     fflush(stdout);      \
   } while (0)
 
+/* What is wrong goes to standard error: of a failed program Meson shows that,
+ * not the lines of TAP. */
+#define TAP_WRONG(...)            \
+  do {                            \
+    tap_case_ok = false;          \
+    fprintf(stderr, __VA_ARGS__); \
+  } while (0)
+
 #define RUN(fn)                                                           \
   do {                                                                    \
     tap_case_ok = true;                                                   \
@@ -39,51 +47,47 @@ static bool tap_case_ok;
     TAP_SAY("ok %d - %s # SKIP %s\n", tap_run, #fn, (why)); \
   } while (0)
 
-#define CHECK(cond)                                        \
-  do {                                                     \
-    if (!(cond)) {                                         \
-      tap_case_ok = false;                                 \
-      TAP_SAY("# %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-    }                                                      \
+#define CHECK(cond)                                          \
+  do {                                                       \
+    if (!(cond)) {                                           \
+      TAP_WRONG("# %s:%d: %s\n", __FILE__, __LINE__, #cond); \
+    }                                                        \
   } while (0)
 
-#define REQUIRE(cond)                                      \
-  do {                                                     \
-    if (!(cond)) {                                         \
-      tap_case_ok = false;                                 \
-      TAP_SAY("# %s:%d: %s\n", __FILE__, __LINE__, #cond); \
-      return;                                              \
-    }                                                      \
+#define REQUIRE(cond)                                        \
+  do {                                                       \
+    if (!(cond)) {                                           \
+      TAP_WRONG("# %s:%d: %s\n", __FILE__, __LINE__, #cond); \
+      return;                                                \
+    }                                                        \
   } while (0)
 
-#define CHECK_EQ(got, want)                                               \
-  do {                                                                    \
-    const int64_t got_ = (int64_t)(got);                                  \
-    const int64_t want_ = (int64_t)(want);                                \
-    if (got_ != want_) {                                                  \
-      tap_case_ok = false;                                                \
-      TAP_SAY("# %s:%d: %s is %" PRId64 ", want %" PRId64 "\n", __FILE__, \
-              __LINE__, #got, got_, want_);                               \
-    }                                                                     \
+#define CHECK_EQ(got, want)                                                 \
+  do {                                                                      \
+    const int64_t got_ = (int64_t)(got);                                    \
+    const int64_t want_ = (int64_t)(want);                                  \
+    if (got_ != want_) {                                                    \
+      TAP_WRONG("# %s:%d: %s is %" PRId64 ", want %" PRId64 "\n", __FILE__, \
+                __LINE__, #got, got_, want_);                               \
+    }                                                                       \
   } while (0)
 
-#define CHECK_TEXT(got, want)                                                 \
-  do {                                                                        \
-    const char *got_ = (got);                                                 \
-    const char *want_ = (want);                                               \
-    if (strcmp(got_, want_) != 0) {                                           \
-      tap_case_ok = false;                                                    \
-      TAP_SAY("# %s:%d: got\n%s# want\n%s", __FILE__, __LINE__, got_, want_); \
-    }                                                                         \
+#define CHECK_TEXT(got, want)                                           \
+  do {                                                                  \
+    const char *got_ = (got);                                           \
+    const char *want_ = (want);                                         \
+    if (strcmp(got_, want_) != 0) {                                     \
+      TAP_WRONG("# %s:%d: got\n%s# want\n%s", __FILE__, __LINE__, got_, \
+                want_);                                                 \
+    }                                                                   \
   } while (0)
 
-#define CHECK_MEM(got, want, len)                                        \
-  do {                                                                   \
-    if (memcmp((got), (want), (len)) != 0) {                             \
-      tap_case_ok = false;                                               \
-      TAP_SAY("# %s:%d: %s differs from %s\n", __FILE__, __LINE__, #got, \
-              #want);                                                    \
-    }                                                                    \
+#define CHECK_MEM(got, want, len)                                          \
+  do {                                                                     \
+    if (memcmp((got), (want), (len)) != 0) {                               \
+      TAP_WRONG("# %s:%d: %s differs from %s\n", __FILE__, __LINE__, #got, \
+                #want);                                                    \
+    }                                                                      \
   } while (0)
 
 static inline int tap_done(void) {

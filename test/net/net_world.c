@@ -32,7 +32,7 @@ static void net_log(void *user_data, enum hs2n_log_level level,
   const struct net_replica *r = user_data;
 
   if (level <= HS2N_LOG_WARN) {
-    printf("# %u %s %s\n", r == NULL ? 99 : r->index, event, text);
+    fprintf(stderr, "# %u %s %s\n", r == NULL ? 99 : r->index, event, text);
   }
 }
 
@@ -198,7 +198,7 @@ static bool make(struct net_replica *r) {
   io_config.log_data = r;
   rc = open_io(r, &io_config, &config);
   if (rc != HS2N_OK) {
-    printf("# hs2n_io_new: %s\n", hs2n_err_name(rc));
+    fprintf(stderr, "# hs2n_io_new: %s\n", hs2n_err_name(rc));
     return false;
   }
   return epoll_ctl(r->net->epoll_fd, EPOLL_CTL_ADD, hs2n_io_fd(r->io), &ev) ==
@@ -386,8 +386,8 @@ bool net_run(struct net *net, bool (*done)(const struct net *net)) {
     const int n = epoll_wait(net->epoll_fd, events, NET_MAX, 1000);
 
     if (hs2n_io_now() > end) {
-      printf("# time is up: received=%u acked=%u\n", net_received(net),
-             net_acked(net));
+      fprintf(stderr, "# time is up: received=%u acked=%u\n", net_received(net),
+              net_acked(net));
       return false;
     }
     for (int i = 0; i < n; i++) {

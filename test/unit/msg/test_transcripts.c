@@ -313,13 +313,12 @@ static void compare(const char *name, const char *got, const char *want) {
   if (strcmp(got, want) == 0) {
     return;
   }
-  CHECK(false);
   while (*got == *want) {
     line += *got == '\n';
     got++;
     want++;
   }
-  TAP_SAY("# %s:%u: got \"%.60s\", want \"%.60s\"\n", name, line, got, want);
+  TAP_WRONG("# %s:%u: got \"%.60s\", want \"%.60s\"\n", name, line, got, want);
 }
 
 static void replay(const char *name) {

@@ -222,8 +222,7 @@ static void blocks_that_break_the_form(void) {
 
     broken->data[REP_PROPOSAL_HEAD + bad[i].at] = bad[i].value;
     if (decode_proposal(broken)) {
-      TAP_SAY("# accepted: %s\n", bad[i].what);
-      CHECK(false);
+      TAP_WRONG("# accepted: %s\n", bad[i].what);
     }
     rep_bytes_unref(broken);
   }

@@ -8,10 +8,10 @@
 static struct world w; /* too large for the stack */
 
 static void say(uint64_t seed) {
-  TAP_SAY("# n %u, seed %" PRIu64 ", at %" PRIu64 " us, height %" PRIu64
-          ": %s\n",
-          w.n, seed, w.now / 1000, w.height,
-          w.broken != NULL ? w.broken : "not all transactions were executed");
+  TAP_WRONG("# n %u, seed %" PRIu64 ", at %" PRIu64 " us, height %" PRIu64
+            ": %s\n",
+            w.n, seed, w.now / 1000, w.height,
+            w.broken != NULL ? w.broken : "not all transactions were executed");
 }
 
 /* Loads the cluster for a while. */

@@ -62,9 +62,10 @@ static void init_replica(struct cluster *c, uint32_t node) {
   for (size_t i = 0; i < sizeof(r->config.mempool_secret); i++) {
     r->config.mempool_secret[i] = (uint8_t)hs2n_sim_random(c->sim, 256);
   }
-  r->keys.n = c->config.replicas;
+  r->crypto.known = c->verdicts;
+  r->crypto.keys.n = c->config.replicas;
   for (uint32_t i = 0; i < c->config.replicas; i++) {
-    r->keys.keys[i] = hs2n_sim_member(c->sim, i).key;
+    r->crypto.keys.keys[i] = hs2n_sim_member(c->sim, i).key;
   }
 }
 
@@ -102,8 +103,9 @@ struct cluster *cluster_new(const struct cluster_config *config,
   c->config = *config;
   c->nodes = config->replicas + (config->twin ? 1 : 0);
   c->replicas = calloc(c->nodes, sizeof(*c->replicas));
-  if (c->replicas == NULL || !make_world(c, sim_config) ||
-      !judge_init(&c->judge, c->sim, c->nodes)) {
+  c->verdicts = config->cached ? verdicts_new() : NULL;
+  if (c->replicas == NULL || (config->cached && c->verdicts == NULL) ||
+      !make_world(c, sim_config) || !judge_init(&c->judge, c->sim, c->nodes)) {
     cluster_free(c);
     return NULL;
   }
@@ -121,6 +123,7 @@ void cluster_free(struct cluster *c) {
   if (c != NULL) {
     hs2n_sim_free(c->sim);
     judge_fini(&c->judge);
+    verdicts_free(c->verdicts);
     free(c->replicas);
     free(c);
   }

@@ -25,6 +25,8 @@ static const char help[] =
     "  --rate N           transactions a second, to all replicas (default 5)\n"
     "  --tx-bytes N       of a transaction, 40 to 65536 (default 200)\n"
     "  --twin             one replica runs twice with the same key\n"
+    "  --cached           check each signature of replicas once, not once a\n"
+    "                     replica; every hash stays what it is\n"
     "  --load             no replicas: every node sends votes of --tx-bytes "
     "to\n"
     "                     all, --rate a second, and a tenth as many messages "
@@ -124,6 +126,7 @@ enum {
   RATE,
   TX_BYTES,
   TWIN,
+  CACHED,
   LOAD,
   TWICE,
   JOBS,
@@ -150,6 +153,7 @@ static const struct option table[] = {
     {"rate", required_argument, NULL, RATE},
     {"tx-bytes", required_argument, NULL, TX_BYTES},
     {"twin", no_argument, NULL, TWIN},
+    {"cached", no_argument, NULL, CACHED},
     {"load", no_argument, NULL, LOAD},
     {"twice", no_argument, NULL, TWICE},
     {"jobs", required_argument, NULL, JOBS},
@@ -186,6 +190,9 @@ static bool take_network(struct options *o, int option, const char *text) {
     return small(text, HS2N_SIM_BODY_MIN, 65536, &r->cluster.tx_bytes);
   case TWIN:
     r->cluster.twin = true;
+    return true;
+  case CACHED:
+    r->cluster.cached = true;
     return true;
   case LOAD:
     r->kind = RUN_LOAD;

@@ -204,7 +204,7 @@ static hs2n_time clock_of(void *self) {
 
 void replica_configure(struct replica *r, struct hs2n_config *config,
                        struct hs2n_consensus *out_consensus) {
-  r->keys.identity = config->identity;
+  r->crypto.keys.identity = config->identity;
   rep_net_init(&r->net, &r->config, clock_of, r);
   rep_net_configure(&r->net, &r->config, config);
   *out_consensus = r->net.methods;
@@ -279,7 +279,7 @@ static void give_up(struct replica *r, const char *why) {
 void replica_start(struct replica *r, struct hs2n_node *node,
                    struct hs2n_sim_disk *disk,
                    const struct hs2n_member *members) {
-  const struct rep_crypto crypto = rep_crypto_hs2n(&r->keys);
+  const struct rep_crypto crypto = verdicts_crypto(&r->crypto);
   const char *wrong;
 
   r->net.node = node;

@@ -3,11 +3,11 @@
 #ifndef SIM_REPLICA_H
 #define SIM_REPLICA_H
 
-#include "crypto_hs2n.h"
 #include "judge.h"
 #include "log.h"
 #include "net.h"
 #include "store.h"
+#include "verdicts.h"
 
 #include <hs2net/sim.h>
 
@@ -34,7 +34,7 @@ struct replica {
   struct judge *judge;
   uint32_t node;
   struct rep_config config; /* me: its number */
-  struct rep_keys keys;
+  struct verdicts_user crypto;
   struct rep_net net;
   bool runs;
   struct rep_core *core;

@@ -24,10 +24,12 @@ static double ms(uint64_t ns) {
 void report_begin(struct report *r, const struct options *o) {
   r->begun_ns = real_now();
   if (!o->quiet) {
-    (void)printf("%u %s, network %s (%s), real QUIC and TLS\n",
+    (void)printf("%u %s, network %s (%s), real QUIC and TLS%s\n",
                  o->run.cluster.replicas,
                  o->run.kind == RUN_CLUSTER ? "replicas" : "nodes",
-                 o->run.profile->name, o->run.profile->text);
+                 o->run.profile->name, o->run.profile->text,
+                 o->run.cluster.cached ? ", signatures of replicas checked once"
+                                       : "");
     (void)printf("%8s %16s %9s %9s %8s %7s %9s %9s %9s %7s\n", "seed", "hash",
                  "virtual s", "real s", "blocks", "txs", "p50 ms", "p99 ms",
                  "well ms", "faults");
@@ -123,6 +125,7 @@ static void print_summary(const struct report *r, uint64_t real_ns) {
 static void write_fields(struct json *j, const struct report *r,
                          const struct options *o, uint64_t real_ns) {
   json_text(j, "profile", o->run.profile->name);
+  json_text(j, "signatures", o->run.cluster.cached ? "cached" : "real");
   json_u64(j, "nodes", o->run.cluster.replicas);
   json_u64(j, "seeds", r->runs);
   json_u64(j, "failed", r->failed);

@@ -139,7 +139,6 @@ struct hs2ni_quic_tomb {
 struct hs2ni_quic_mtu {
   hs2n_time began;       /* of the period in which is counted */
   hs2n_time progress;    /* last ack of anything, or first packet */
-  uint64_t in_flight;    /* after the last look or burst */
   uint64_t acked;        /* bytes in this period */
   uint64_t lost_packets; /* in all, at its beginning */
   uint64_t lost_bytes;
@@ -147,6 +146,12 @@ struct hs2ni_quic_mtu {
   hs2n_time small_for;
   bool probing; /* small packets only to see whether they get through */
   bool quiet;   /* not even one large packet was in flight at the last look */
+};
+
+/* What echo.c watches. */
+struct hs2ni_quic_echo {
+  hs2n_time waits_since; /* for an ack of anything; NEVER: nothing in flight */
+  uint64_t in_flight;    /* after the last look or burst */
 };
 
 struct hs2ni_quic_conn {
@@ -171,6 +176,7 @@ struct hs2ni_quic_conn {
   uint64_t packets_heard;
   uint64_t next_stream; /* id that the next stream_open gets */
   struct hs2ni_quic_mtu mtu;
+  struct hs2ni_quic_echo echo;
   uint32_t streams_freed;        /* the peer's, not yet given back as places */
   enum hs2n_reason close_reason; /* with closing */
   struct hs2ni_close failure;    /* with failed */
@@ -435,10 +441,22 @@ void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,
 /* Looks at what ngtcp2 counts: whether the path still takes our packets, and
  * whether authentic ones have come in, which it returns. */
 bool hs2ni_quic_look(struct hs2ni_quic_conn *c);
+/* A batch was written. */
+void hs2ni_quic_look_sent(struct hs2ni_quic_conn *c);
+
+/* echo.c */
+void hs2ni_quic_echo_init(struct hs2ni_quic_echo *e);
+void hs2ni_quic_echo_sent(struct hs2ni_quic_conn *c, uint64_t in_flight);
+/* Returns whether less is in flight than was. */
+bool hs2ni_quic_echo_look(struct hs2ni_quic_conn *c, uint64_t in_flight);
+/* When c is dead unless something is acked before, and its end then.  Not
+ * asked when packets come in, of which the next may have the ack. */
+hs2n_time hs2ni_quic_echo_deadline(const struct hs2ni_quic_conn *c);
+void hs2ni_quic_echo_tick(struct hs2ni_quic_conn *c);
 
 /* mtu.c */
 void hs2ni_quic_mtu_look(struct hs2ni_quic_conn *c,
-                         const ngtcp2_conn_info *info);
+                         const ngtcp2_conn_info *info, bool acked);
 void hs2ni_quic_mtu_sent(struct hs2ni_quic_conn *c);
 void hs2ni_quic_mtu_acked(struct hs2ni_quic_conn *c, uint64_t len);
 /* len, or less where the path swallows large packets. */

@@ -44,32 +44,16 @@ static void go_small(struct hs2ni_quic_conn *c, hs2n_time now) {
             (unsigned long long)(m->small_for / HS2N_MS(1)));
 }
 
-/* Packets of the peer that tell us nothing new keep a connection from being
- * idle.  One that has had bytes in flight for twice the idle time, and no ack
- * for any of them, serves nobody.  (ngtcp2 comes to this when a client's
- * address changes while the window is full and all of it gets lost: it waits
- * for room before it validates the new path, and for the path before it sends
- * again.  Twice, because probes after a loss are ever farther apart.) */
-static bool is_stuck(const struct hs2ni_quic_conn *c, hs2n_time now) {
-  return !c->mtu.quiet &&
-         now - c->mtu.progress > 2 * HS2N_MS(c->ep->env->limits.idle_ms);
-}
-
 void hs2ni_quic_mtu_look(struct hs2ni_quic_conn *c,
-                         const ngtcp2_conn_info *info) {
+                         const ngtcp2_conn_info *info, bool acked) {
   struct hs2ni_quic_mtu *m = &c->mtu;
   const hs2n_time now = c->ep->env->now;
   const hs2n_time period = 3 * ngtcp2_conn_get_pto2(c->ng);
 
-  if (info->bytes_in_flight < m->in_flight) {
+  if (acked) {
     m->progress = now;
   }
-  m->in_flight = info->bytes_in_flight;
   m->quiet = info->bytes_in_flight < NGTCP2_MAX_UDP_PAYLOAD_SIZE;
-  if (c->up && is_stuck(c, now)) {
-    hs2ni_quic_fail(c, HS2N_REASON_IDLE_TIMEOUT, NGTCP2_NO_VIABLE_PATH);
-    return;
-  }
   if (!c->up || (now < m->small_until && !m->probing)) {
     return;
   }
@@ -91,10 +75,6 @@ void hs2ni_quic_mtu_look(struct hs2ni_quic_conn *c,
 }
 
 void hs2ni_quic_mtu_sent(struct hs2ni_quic_conn *c) {
-  ngtcp2_conn_info info;
-
-  ngtcp2_conn_get_conn_info2(c->ng, &info);
-  c->mtu.in_flight = info.bytes_in_flight;
   if (c->mtu.quiet) {
     c->mtu.quiet = false;
     c->mtu.progress = c->ep->env->now;

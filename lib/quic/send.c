@@ -150,7 +150,7 @@ static bool send_conn(struct hs2ni_quic_conn *c, bool turn,
     tx->len = (size_t)n;
     tx->segment_len = segment;
     ngtcp2_conn_update_pkt_tx_time(c->ng, c->ep->env->now);
-    hs2ni_quic_mtu_sent(c);
+    hs2ni_quic_look_sent(c);
   }
   if (n < 0 || c->closing || c->failed) {
     (void)hs2ni_quic_settle(c, n < 0 ? (int)n : 0);

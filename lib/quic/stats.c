@@ -3,6 +3,7 @@
 bool hs2ni_quic_look(struct hs2ni_quic_conn *c) {
   ngtcp2_conn_info info;
   bool heard;
+  bool acked;
 
   ngtcp2_conn_get_conn_info2(c->ng, &info);
   heard = info.pkt_recv != c->packets_heard;
@@ -10,8 +11,17 @@ bool hs2ni_quic_look(struct hs2ni_quic_conn *c) {
     c->packets_heard = info.pkt_recv;
     c->last_heard = c->ep->env->now;
   }
-  hs2ni_quic_mtu_look(c, &info);
+  acked = hs2ni_quic_echo_look(c, info.bytes_in_flight);
+  hs2ni_quic_mtu_look(c, &info, acked);
   return heard;
+}
+
+void hs2ni_quic_look_sent(struct hs2ni_quic_conn *c) {
+  ngtcp2_conn_info info;
+
+  ngtcp2_conn_get_conn_info2(c->ng, &info);
+  hs2ni_quic_echo_sent(c, info.bytes_in_flight);
+  hs2ni_quic_mtu_sent(c);
 }
 
 void hs2ni_quic_conn_stats(const struct hs2ni_conn *conn,

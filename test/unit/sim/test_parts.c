@@ -198,9 +198,9 @@ static void an_event_reads_as_a_line(void) {
              "     1234.056 ms n3   MESSAGE   n12 VOTE 7, 150 bytes");
   e.kind = HS2N_SIM_DOWN;
   e.a = HS2N_REASON_IDLE_TIMEOUT;
-  CHECK_TEXT(hs2n_sim_event_text(&e, line),
-             "     1234.056 ms n3   DOWN      n12 (nothing heard for the idle "
-             "time)");
+  CHECK_TEXT(
+      hs2n_sim_event_text(&e, line),
+      "     1234.056 ms n3   DOWN      n12 (no answer for the idle time)");
   e = (struct hs2n_sim_event){.at = 0,
                               .kind = HS2N_SIM_CLOCK,
                               .node = 0,

@@ -1,0 +1,234 @@
+/* How much of what ngtcp2 carries over a bad link the whole library does.
+ *
+ * One endpoint of lib/quic by itself sends one stream after another, with
+ * windows that hold nothing up; a node sends bodies to another with the limits
+ * that users have.  Both are given the same link: rate, queue, delay, loss. */
+#include "quic/endpoint.h"
+#include "tap.h"
+#include "world.h"
+
+#include <hs2net/sim.h>
+
+#define WARM HS2N_S(10)
+#define LENGTH HS2N_S(40)
+#define STREAM (4u << 20)
+#define AHEAD (8u * STREAM)
+#define AMPLE (64u << 20)
+
+struct line {
+  const char *name;
+  hs2n_time delay; /* one way */
+  uint32_t loss_ppm;
+  unsigned mbit_per_s;
+  enum hs2n_congestion congestion;
+  uint64_t seed;
+  uint32_t body_bytes;
+};
+
+static uint64_t rate(const struct line *l) {
+  return l->mbit_per_s * 125000u;
+}
+
+/* Half a round trip's worth. */
+static uint32_t queue(const struct line *l) {
+  return (uint32_t)(rate(l) * l->delay / HS2N_S(1));
+}
+
+static double mbit_per_s(uint64_t bytes, uint64_t seeds) {
+  return (double)bytes * 8e3 / (double)(seeds * LENGTH);
+}
+
+/* ---- ngtcp2 by itself ---------------------------------------------------- */
+
+static struct world w;
+static const struct line *line;
+static hs2n_time busy[2]; /* until then each direction has what to carry */
+
+/* The link of lib/sim. */
+static bool carry(struct world *world, struct world_packet *p) {
+  hs2n_time *until = &busy[p->from.ip[3] == 1];
+  const hs2n_time begin = *until > world->now ? *until : world->now;
+  const hs2n_time took = p->len * HS2N_S(1) / rate(line);
+
+  if (begin > world->now &&
+      begin - world->now + took > queue(line) * HS2N_S(1) / rate(line)) {
+    return false;
+  }
+  *until = begin + took;
+  world->delay = *until - world->now + line->delay;
+  return hs2ni_rng_below(&world->rng, HS2N_SIM_PPM) >= line->loss_ppm;
+}
+
+static void run_with_bytes_ahead(struct world_conn *a, hs2n_time length) {
+  const hs2n_time end = w.now + length;
+
+  while (w.now < end) {
+    uint64_t unsent = 0;
+
+    for (size_t i = 0; i < a->out_n; i++) {
+      unsent += a->out[i].total - a->out[i].offset;
+    }
+    for (; unsent < AHEAD && world_send(a, STREAM) != NULL; unsent += STREAM) {
+    }
+    world_run(&w, HS2N_MS(100));
+  }
+}
+
+static uint64_t carried_plainly(const struct line *l) {
+  struct world_conn *a;
+  struct world_conn *b;
+  uint64_t before = 0;
+  uint64_t bytes = 0;
+
+  line = l;
+  busy[0] = busy[1] = 0;
+  world_init(&w, 2, l->seed);
+  for (size_t i = 0; i < 2; i++) {
+    w.nodes[i].congestion = l->congestion;
+    w.nodes[i].te.env.limits.rx_window_bytes = AMPLE;
+    w.nodes[i].te.env.limits.rx_stream_window_bytes = AMPLE;
+  }
+  w.filter = carry;
+  if (world_start_all(&w) && world_connect(&w, 0, 1, &a, &b)) {
+    run_with_bytes_ahead(a, WARM);
+    before = b->received;
+    run_with_bytes_ahead(a, LENGTH);
+    bytes = b->received - before;
+    CHECK(!a->closed && !w.stuck);
+  }
+  world_fini(&w);
+  return bytes;
+}
+
+/* ---- the library --------------------------------------------------------- */
+
+static void configure(void *self, uint32_t node, struct hs2n_config *config,
+                      struct hs2n_consensus *out) {
+  (void)node;
+  (void)out;
+  config->congestion = ((const struct line *)self)->congestion;
+}
+
+static uint64_t messages(const struct hs2n_sim *sim) {
+  struct hs2n_sim_stats stats = {.struct_size = sizeof(stats)};
+
+  hs2n_sim_stats(sim, &stats);
+  return stats.messages;
+}
+
+static uint64_t measure(struct hs2n_sim *sim, const struct line *l) {
+  const struct hs2n_sim_link link = {
+      .delay = l->delay, .bytes_per_s = rate(l), .queue_bytes = queue(l)};
+  const struct hs2n_sim_noise noise = {.loss_ppm = l->loss_ppm};
+  const struct hs2n_sim_load load = {.msg = {.from = 0,
+                                             .to = 1,
+                                             .lane = HS2N_LANE_BULK,
+                                             .len = l->body_bytes,
+                                             .flags = HS2N_MSG_ACK},
+                                     .every = HS2N_MS(5)};
+  uint64_t before;
+
+  hs2n_sim_set_link(sim, HS2N_SIM_ALL, HS2N_SIM_ALL, &link);
+  if (!hs2n_sim_start_all(sim) || !hs2n_sim_settle(sim, HS2N_S(20))) {
+    return 0;
+  }
+  hs2n_sim_set_noise(sim, HS2N_SIM_ALL, HS2N_SIM_ALL, &noise);
+  if (hs2n_sim_load_add(sim, &load) != HS2N_OK) {
+    return 0;
+  }
+  hs2n_sim_run(sim, WARM);
+  before = messages(sim);
+  hs2n_sim_run(sim, LENGTH);
+  return (messages(sim) - before) * l->body_bytes;
+}
+
+static uint64_t carried_as_messages(const struct line *l,
+                                    const struct hs2n_limits *limits) {
+  const struct hs2n_sim_app app = {.struct_size = sizeof(app),
+                                   .self = (void *)(uintptr_t)l,
+                                   .configure = configure};
+  struct hs2n_sim_config config;
+  struct hs2n_sim *sim;
+  uint64_t bytes = 0;
+
+  hs2n_sim_config_default(&config, 2, l->seed);
+  config.app = &app;
+  config.limits = limits;
+  if (hs2n_sim_new(&sim, &config) == HS2N_OK) {
+    bytes = measure(sim, l);
+    CHECK(hs2n_sim_failure(sim) == NULL);
+    hs2n_sim_free(sim);
+  }
+  return bytes;
+}
+
+/* ---- both ---------------------------------------------------------------- */
+
+/* What a run of one seed carries depends on which packets are lost; limits is
+ * NULL for the defaults. */
+static void must_carry_four_fifths(struct line l, uint64_t seeds,
+                                   const struct hs2n_limits *limits) {
+  uint64_t plain = 0;
+  uint64_t whole = 0;
+
+  for (l.seed = 1; l.seed <= seeds; l.seed++) {
+    plain += carried_plainly(&l);
+    whole += carried_as_messages(&l, limits);
+  }
+  TAP_SAY("# %s, %u Mbit/s, %s: bodies of %u KiB %.2f Mbit/s, ngtcp2 alone "
+          "%.2f, %.0f %%\n",
+          l.name, l.mbit_per_s,
+          l.congestion == HS2N_CONGESTION_BBR ? "BBR" : "CUBIC",
+          l.body_bytes >> 10, mbit_per_s(whole, seeds),
+          mbit_per_s(plain, seeds),
+          plain == 0 ? 0 : 100.0 * (double)whole / (double)plain);
+  CHECK(plain > 0 && whole * 5 >= plain * 4);
+}
+
+static const struct line lossy = {.name = "2 % loss, 100 ms",
+                                  .delay = HS2N_MS(50),
+                                  .loss_ppm = 20000,
+                                  .mbit_per_s = 20,
+                                  .body_bytes = 256u << 10};
+static const struct line satellite = {.name = "1 % loss, 600 ms",
+                                      .delay = HS2N_MS(300),
+                                      .loss_ppm = 10000,
+                                      .mbit_per_s = 10,
+                                      .body_bytes = 256u << 10};
+
+static struct line with(struct line l, enum hs2n_congestion congestion) {
+  l.congestion = congestion;
+  return l;
+}
+
+static struct line of(struct line l, uint32_t body_bytes) {
+  l.body_bytes = body_bytes;
+  return l;
+}
+
+static void loss_of_2_percent_at_100_ms_costs_no_more_than_ngtcp2(void) {
+  must_carry_four_fifths(lossy, 4, NULL);
+  must_carry_four_fifths(with(lossy, HS2N_CONGESTION_CUBIC), 2, NULL);
+}
+
+static void loss_of_1_percent_by_satellite_neither(void) {
+  must_carry_four_fifths(satellite, 2, NULL);
+}
+
+/* What is lost holds up a lane, and its bytes the window, for some round
+ * trips: bodies that share a stream need eight of them. */
+static void wider_windows_carry_small_bodies_by_satellite(void) {
+  struct hs2n_limits limits;
+
+  hs2n_limits_default(&limits);
+  limits.rx_window_bytes = 16u << 20;
+  limits.rx_stream_window_bytes = 8u << 20;
+  must_carry_four_fifths(of(satellite, 32u << 10), 1, &limits);
+}
+
+int main(void) {
+  RUN(loss_of_2_percent_at_100_ms_costs_no_more_than_ngtcp2);
+  RUN(loss_of_1_percent_by_satellite_neither);
+  RUN(wider_windows_carry_small_bodies_by_satellite);
+  return tap_done();
+}

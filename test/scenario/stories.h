@@ -68,6 +68,9 @@ static inline struct hs2n_peer_info story_peer(const struct hs2n_sim *sim,
   return info;
 }
 
+/* Prints a figure, as a line of its own. */
+void story_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Reads the command line and tells them; what main returns. */
 int story_main(const struct hs2n_sim_story *stories, size_t n, int argc,
                char **argv);

@@ -1,7 +1,18 @@
 #include "stories.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+
+void story_say(const char *format, ...) {
+  va_list args;
+
+  va_start(args, format);
+  fputs("# ", stdout);
+  (void)vprintf(format, args);
+  fputs("\n", stdout);
+  va_end(args);
+}
 
 static void print(void *self, const char *line) {
   (void)self;

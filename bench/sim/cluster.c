@@ -184,6 +184,31 @@ bool cluster_start(struct cluster *c) {
   return true;
 }
 
+/* ---- who is faulty
+ * ------------------------------------------------------------ */
+
+/* Twins are one replica. */
+static uint32_t faulty(const struct cluster *c) {
+  uint32_t n = 0;
+
+  for (uint32_t i = 0; i < c->config.replicas; i++) {
+    n += c->judge.replicas[i].honest ? 0 : 1;
+  }
+  return n;
+}
+
+bool cluster_may_fail(void *cluster, uint32_t node) {
+  struct cluster *const c = cluster;
+
+  if (c->judge.replicas[node].honest) {
+    if (faulty(c) >= (c->config.replicas - 1) / 3) {
+      return false;
+    }
+    judge_lost_disk(&c->judge, node);
+  }
+  return true;
+}
+
 /* ---- liveness ---------------------------------------------------------------
  */
 

@@ -41,6 +41,10 @@ void cluster_free(struct cluster *c); /* c may be NULL */
 /* Starts all, and the clients. */
 bool cluster_start(struct cluster *c);
 
+/* Whether a node may lose its disk or misbehave, for hs2n_sim_chaos: no more
+ * than f of 3f + 1 replicas are faulty for good.  From a yes on it is. */
+bool cluster_may_fail(void *cluster, uint32_t node);
+
 /* Restarts what does not run, and asks for progress: each honest replica that
  * runs commits `blocks` more than anybody had, and executes a transaction
  * submitted now.  Runs until then; not to get there within bound is a failure

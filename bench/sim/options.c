@@ -57,9 +57,9 @@ static void print_help(void) {
     (void)printf("  %-10s  %s\n", profiles[i].name, profiles[i].text);
   }
   (void)puts("\nFaults:");
-  for (int i = 0; i < FAULTS_N; i++) {
-    (void)printf("  %s\n", fault_text((enum fault)i));
-  }
+#define X(name, weight, text) (void)puts("  " text);
+  HS2N_SIM_CHAOS_LIST(X)
+#undef X
 }
 
 static bool number_until(const char *text, const char **out_end, uint64_t min,

@@ -56,7 +56,8 @@ static void print_line(const struct run_result *s) {
   } else {
     (void)printf("%9.1f", ms(s->settled_ns));
   }
-  (void)printf(" %7llu%s\n", (unsigned long long)sum(s->faults, FAULTS_N),
+  (void)printf(" %7llu%s\n",
+               (unsigned long long)sum(s->faults, HS2N_SIM_CHAOS_KINDS),
                s->failed ? " FAILED" : "");
   if (s->meshed_ns != HS2N_TIME_NEVER) {
     (void)printf("         all %llu connections stood after %.1f ms\n",
@@ -78,7 +79,7 @@ void report_add(struct report *r, const struct options *o,
   r->datagrams += s->datagrams;
   r->bytes += s->bytes;
   r->steps += s->steps;
-  for (int i = 0; i < FAULTS_N; i++) {
+  for (int i = 0; i < HS2N_SIM_CHAOS_KINDS; i++) {
     r->faults[i] += s->faults[i];
   }
   if (s->settled_ns != HS2N_TIME_NEVER && s->settled_ns > r->settled_max) {
@@ -94,6 +95,12 @@ void report_add(struct report *r, const struct options *o,
     (void)printf("         %s\n", s->failure);
   }
   (void)fflush(stdout);
+}
+
+static void print_fault(uint64_t n, const char *text) {
+  if (n > 0) {
+    (void)printf("  %8llu  %s\n", (unsigned long long)n, text);
+  }
 }
 
 static void print_summary(const struct report *r, uint64_t real_ns) {
@@ -114,12 +121,10 @@ static void print_summary(const struct report *r, uint64_t real_ns) {
   (void)printf("all went on within %.1f ms of the network being well; a node "
                "held at most %.1f MB\n",
                ms(r->settled_max), (double)r->memory_peak / 1e6);
-  for (int i = 0; i < FAULTS_N; i++) {
-    if (r->faults[i] > 0) {
-      (void)printf("  %8llu  %s\n", (unsigned long long)r->faults[i],
-                   fault_text((enum fault)i));
-    }
-  }
+#define X(name, weight, text) \
+  print_fault(r->faults[HS2N_SIM_CHAOS_##name], text);
+  HS2N_SIM_CHAOS_LIST(X)
+#undef X
 }
 
 static void write_fields(struct json *j, const struct report *r,
@@ -142,9 +147,10 @@ static void write_fields(struct json *j, const struct report *r,
   json_number(j, "well_again_ms_max", ms(r->settled_max));
   json_u64(j, "node_memory_peak_bytes", r->memory_peak);
   json_object(j, "faults");
-  for (int i = 0; i < FAULTS_N; i++) {
-    json_u64(j, fault_text((enum fault)i), r->faults[i]);
-  }
+#define X(name, weight, text) \
+  json_u64(j, text, r->faults[HS2N_SIM_CHAOS_##name]);
+  HS2N_SIM_CHAOS_LIST(X)
+#undef X
   json_end(j);
 }
 

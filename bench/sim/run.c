@@ -6,6 +6,7 @@
 #define TRACE_RING 4000
 #define TRACE_SHOWN 60
 #define BLOCKS_MORE 5
+#define DOWN_FOR HS2N_S(8) /* a replica, at most */
 
 static uint64_t real_now(void) {
   struct timespec t;
@@ -132,29 +133,40 @@ static void close_recording(struct recorder *r, struct run_result *out) {
 /* ---- a cluster
  * ----------------------------------------------------------------- */
 
+/* From its end on the network is the profile's again. */
+static void trouble(struct cluster *c, const struct run_config *config,
+                    struct run_result *out) {
+  const struct hs2n_sim_chaos chaos = {.length = config->length,
+                                       .every = config->faults_every,
+                                       .down_max = c->nodes,
+                                       .down_for = DOWN_FOR,
+                                       .may_fail = cluster_may_fail,
+                                       .self = c,
+                                       .counts = out->faults};
+
+  if (hs2n_sim_chaos(c->sim, &chaos)) {
+    (void)profile_apply(config->profile, c->sim);
+  }
+}
+
 static void run_cluster_in(struct cluster *c, const struct run_config *config,
                            struct run_result *out) {
-  struct faults faults = {
-      .cluster = c, .profile = config->profile, .every = config->faults_every};
   const hs2n_time begin = hs2n_sim_now(c->sim);
 
-  faults.until = begin + config->length;
   if (!profile_apply(config->profile, c->sim) || !cluster_start(c)) {
     hs2n_sim_fail(c->sim, HS2N_SIM_ALL, "can't be set up");
     return;
   }
   if (config->faults_every > 0) {
-    faults_begin(&faults);
+    trouble(c, config, out);
   } else {
     out->meshed_ns = time_to_mesh(c->sim, begin, config->length);
+    run_until(c->sim, begin + config->length);
   }
-  run_until(c->sim, faults.until);
-  faults_heal(&faults);
   if (hs2n_sim_failure(c->sim) == NULL) {
     out->settled_ns = cluster_must_go_on(c, BLOCKS_MORE, config->settle);
   }
   c->submitting = false;
-  memcpy(out->faults, faults.counts, sizeof(out->faults));
   out->virtual_ns = hs2n_sim_now(c->sim) - begin;
   out->height = c->judge.height;
   out->txs = c->judge.txs;

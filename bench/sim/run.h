@@ -2,7 +2,8 @@
 #ifndef SIM_RUN_H
 #define SIM_RUN_H
 
-#include "faults.h"
+#include "cluster.h"
+#include "profile.h"
 
 #define RUN_TEXT_MAX 256
 
@@ -37,7 +38,7 @@ struct run_result {
   uint64_t height;                   /* blocks committed */
   uint64_t txs;                      /* submitted */
   uint64_t latency_p50, latency_p99; /* ns, of transactions or messages */
-  uint64_t faults[FAULTS_N];
+  uint64_t faults[HS2N_SIM_CHAOS_KINDS];
   uint64_t messages, datagrams, bytes, steps;
   uint64_t memory_peak; /* of the largest node */
   uint32_t nodes;

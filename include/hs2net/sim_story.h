@@ -25,12 +25,15 @@ extern "C" {
   X(ISOLATE, 2, "a node hears nobody and nobody hears it")         \
   X(PARTITION, 3, "two groups")                                    \
   X(NOISE, 6, "loss, bursts, duplication, reordering, corruption") \
-  X(PAUSE, 3, "a node does nothing for up to 2 s")                 \
+  X(PAUSE, 3, "a node does nothing for up to 8 s")                 \
   X(DRIFT, 2, "a clock is up to 5 % wrong")                        \
-  X(JUMP, 2, "a clock jumps by up to 2 s")                         \
-  X(REBIND, 2, "the NAT in front of node 0 forgets")               \
+  X(JUMP, 2, "a clock jumps by up to 4 s")                         \
+  X(REBIND, 2, "the NAT in front of a node forgets")               \
+  X(MOVE, 1, "a node crashes; it has another address later")       \
   X(MEMORY, 2, "requests for memory fail now and then")            \
-  X(DISK, 2, "a disk is slow or full")
+  X(SLOW_DISK, 1, "a disk takes up to 400 ms to sync")             \
+  X(FULL_DISK, 1, "a disk is full")                                \
+  X(EVIL, 2, "a node is silent, delays, replays or floods")
 
 enum hs2n_sim_chaos_kind {
 #define X(name, weight, text) HS2N_SIM_CHAOS_##name,
@@ -38,22 +41,44 @@ enum hs2n_sim_chaos_kind {
 #undef X
 };
 
+/* How many kinds there are. */
+enum {
+  HS2N_SIM_CHAOS_KINDS = 0
+#define X(name, weight, text) +1
+  HS2N_SIM_CHAOS_LIST(X)
+#undef X
+};
+
+/* All zero but for a length is a fair start: no node goes down then. */
 struct hs2n_sim_chaos {
   uint32_t kinds;         /* bit k: kind k; 0: all */
   hs2n_time length;       /* of the trouble */
   hs2n_time every;        /* between two faults, on average; 0: 100 ms */
   uint32_t down_max;      /* nodes that do not run at once */
+  hs2n_time down_for;     /* the longest that one is down; 0: until a fault
+                             is drawn for it again */
   hs2n_time settle_bound; /* from the end of the trouble; 0: do not settle */
+  /* Whether a node may lose its storage or misbehave, asked each time before
+   * it does: what has to bear with f such nodes says no to more of them.
+   * NULL: any may. */
+  bool (*may_fail)(void *self, uint32_t node);
+  void *self;       /* passed to it */
+  uint64_t *counts; /* HS2N_SIM_CHAOS_KINDS of them, each raised by the faults
+                       of its kind; NULL: not counted */
 };
 
 /**
  * A random timeline, from the scenario's random sequence: faults for a while,
  * then all of them end, each node runs and the world has to settle.
  *
+ * What ends at the end: what hs2n_sim_heal ends, with it the noise that a
+ * scenario has set before; drift, misbehaviour, limits of disks, shortage of
+ * memory.  Nodes behind a NAT restart without it.
+ *
  * Thread: owner, not from a callback.
  *
  * \param sim    not NULL.
- * \param chaos  see there.
+ * \param chaos  see there; borrowed.
  * \return whether no invariant is broken.
  */
 HS2N_API bool hs2n_sim_chaos(struct hs2n_sim *sim,

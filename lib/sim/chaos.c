@@ -1,16 +1,27 @@
-/* A random timeline of faults, and its end. */
+/* A random timeline of faults, and its end.
+ *
+ * One chance a statement: the order in which a compiler evaluates arguments and
+ * initializers is its own, and a run is to be a function of its seed alone. */
 #include "sim/inside.h"
 
 #include <hs2net/sim_story.h>
 
 #define DEFAULT_EVERY HS2N_MS(100)
+#define PAUSE_MAX HS2N_S(8)
+#define JUMP_MAX HS2N_S(4)
+#define SYNC_MAX HS2N_MS(400)
+
+struct timeline {
+  struct hs2n_sim *sim;
+  const struct hs2n_sim_chaos *chaos;
+  hs2n_time next; /* fault */
+};
 
 static const uint32_t weights[] = {
 #define X(name, weight, text) weight,
     HS2N_SIM_CHAOS_LIST(X)
 #undef X
 };
-#define KINDS (sizeof(weights) / sizeof(weights[0]))
 
 static uint32_t below(struct hs2n_sim *sim, uint32_t bound) {
   return (uint32_t)hs2n_sim_random(sim, bound);
@@ -20,16 +31,23 @@ static bool one_in(struct hs2n_sim *sim, uint32_t n) {
   return below(sim, n) == 0;
 }
 
+/* Between a 32nd of max and max, more often short than long; not 0. */
+static hs2n_time any_while(struct hs2n_sim *sim, hs2n_time max) {
+  const hs2n_time most = max >> below(sim, 5);
+
+  return most / 2 + 1 + hs2n_sim_random(sim, most / 2 + 1);
+}
+
 static enum hs2n_sim_chaos_kind choose(struct hs2n_sim *sim, uint32_t kinds) {
   uint32_t all = 0;
   uint32_t at;
-  size_t k;
+  uint32_t k;
 
-  for (k = 0; k < KINDS; k++) {
+  for (k = 0; k < HS2N_SIM_CHAOS_KINDS; k++) {
     all += (kinds >> k & 1) * weights[k];
   }
   at = below(sim, all);
-  for (k = 0; k < KINDS; k++) {
+  for (k = 0; k < HS2N_SIM_CHAOS_KINDS; k++) {
     const uint32_t weight = (kinds >> k & 1) * weights[k];
 
     if (at < weight) {
@@ -40,6 +58,9 @@ static enum hs2n_sim_chaos_kind choose(struct hs2n_sim *sim, uint32_t kinds) {
   return (enum hs2n_sim_chaos_kind)k;
 }
 
+/* ---- who is down
+ * ----------------------------------------------------------------------- */
+
 static uint32_t down(const struct hs2n_sim *sim) {
   uint32_t n = 0;
 
@@ -49,45 +70,136 @@ static uint32_t down(const struct hs2n_sim *sim) {
   return n;
 }
 
+static void back_later(struct timeline *t, uint32_t node) {
+  if (t->chaos->down_for > 0) {
+    t->sim->nodes[node].back =
+        t->sim->now + any_while(t->sim, t->chaos->down_for);
+  }
+}
+
+static hs2n_time first_back(const struct timeline *t) {
+  hs2n_time first = HS2N_TIME_NEVER;
+
+  for (uint32_t i = 0; i < t->sim->n; i++) {
+    const hs2n_time back = t->sim->nodes[i].back;
+
+    first = back < first ? back : first;
+  }
+  return first;
+}
+
+/* It may be short of memory or not have stopped yet: it is tried again. */
+static void start(struct timeline *t, uint32_t node) {
+  t->sim->nodes[node].back = HS2N_TIME_NEVER;
+  if (hs2n_sim_start(t->sim, node) != HS2N_OK) {
+    back_later(t, node);
+  }
+}
+
+static void start_due(struct timeline *t) {
+  for (uint32_t i = 0; i < t->sim->n && !t->sim->failed; i++) {
+    if (t->sim->nodes[i].back <= t->sim->now) {
+      start(t, i);
+    }
+  }
+}
+
 /* ---- of a node
  * ----------------------------------------------------------------------- */
 
-/* One that is down comes back, else one goes down: how, says the kind. */
-static void process(struct hs2n_sim *sim, const struct hs2n_sim_chaos *chaos,
-                    enum hs2n_sim_chaos_kind kind, uint32_t node) {
-  if (sim->nodes[node].node == NULL) {
-    /* It may be short of memory: it is tried again at the end. */
-    (void)!hs2n_sim_start(sim, node);
-  } else if (down(sim) >= chaos->down_max) {
-    return;
-  } else if (kind == HS2N_SIM_CHAOS_STOP) {
-    hs2n_sim_stop(sim, node);
-  } else {
-    hs2n_sim_crash(sim, node, kind == HS2N_SIM_CHAOS_WIPE);
-  }
+static bool may_fail(const struct timeline *t, uint32_t node) {
+  return t->chaos->may_fail == NULL || t->chaos->may_fail(t->chaos->self, node);
 }
 
-static void clock_fault(struct hs2n_sim *sim, enum hs2n_sim_chaos_kind kind,
+static void end_process(struct timeline *t, enum hs2n_sim_chaos_kind kind,
                         uint32_t node) {
-  if (kind == HS2N_SIM_CHAOS_DRIFT) {
-    hs2n_sim_set_drift(
-        sim, node, one_in(sim, 2) ? 0 : (int32_t)below(sim, 100001) - 50000);
+  if (kind == HS2N_SIM_CHAOS_STOP) {
+    hs2n_sim_stop(t->sim, node);
   } else {
-    hs2n_sim_jump(sim, node,
-                  ((int64_t)below(sim, 4001) - 2000) * (int64_t)HS2N_MS(1));
+    hs2n_sim_crash(t->sim, node, kind == HS2N_SIM_CHAOS_WIPE);
   }
+  if (kind == HS2N_SIM_CHAOS_MOVE) {
+    hs2n_sim_move(t->sim, node);
+  }
+  back_later(t, node);
 }
 
-static void disk_fault(struct hs2n_sim *sim, uint32_t node) {
+/* One goes down: how, says the kind.  Who is down already comes back, when
+ * nothing else has it come back. */
+static bool process(struct timeline *t, enum hs2n_sim_chaos_kind kind,
+                    uint32_t node) {
+  if (t->sim->nodes[node].node == NULL) {
+    if (t->chaos->down_for == 0) {
+      start(t, node);
+    }
+    return false;
+  }
+  if (down(t->sim) >= t->chaos->down_max ||
+      (kind == HS2N_SIM_CHAOS_WIPE && !may_fail(t, node))) {
+    return false;
+  }
+  end_process(t, kind, node);
+  return true;
+}
+
+static void drift(struct hs2n_sim *sim, uint32_t node) {
+  const bool right = one_in(sim, 2);
+  const int32_t ppm = (int32_t)below(sim, 100001) - 50000;
+
+  hs2n_sim_set_drift(sim, node, right ? 0 : ppm);
+}
+
+static void jump(struct hs2n_sim *sim, uint32_t node) {
+  const int64_t by = (int64_t)any_while(sim, JUMP_MAX);
+
+  hs2n_sim_jump(sim, node, one_in(sim, 2) ? by : -by);
+}
+
+static void disk(struct hs2n_sim *sim, enum hs2n_sim_chaos_kind kind,
+                 uint32_t node) {
   struct hs2n_sim_disk_limits limits = {0};
 
-  if (one_in(sim, 3)) {
-    limits.sync_min = HS2N_MS(below(sim, 50));
-    limits.sync_max = limits.sync_min + HS2N_MS(below(sim, 500));
-  } else if (one_in(sim, 3)) {
-    limits.bytes_max = sim->nodes[node].disk.len + 1;
+  if (one_in(sim, 4)) {
+    hs2n_sim_set_disk(sim, node, &limits);
+    return;
+  }
+  if (kind == HS2N_SIM_CHAOS_SLOW_DISK) {
+    limits.sync_max = any_while(sim, SYNC_MAX);
+  } else {
+    limits.bytes_max = sim->nodes[node].disk.len + 1 + below(sim, 20000);
   }
   hs2n_sim_set_disk(sim, node, &limits);
+}
+
+static void memory(struct hs2n_sim *sim, uint32_t node) {
+  const uint32_t ppm = one_in(sim, 2) ? 0 : below(sim, 20001);
+
+  hs2n_sim_fail_alloc(sim, node, ppm, below(sim, 2000));
+}
+
+static uint32_t sometimes(struct hs2n_sim *sim, uint32_t bound) {
+  return one_in(sim, 3) ? below(sim, bound) : 0;
+}
+
+static bool evil(struct timeline *t, uint32_t node) {
+  struct hs2n_sim *const sim = t->sim;
+  struct hs2n_sim_evil way = {0};
+
+  if (sim->nodes[node].dishonest && one_in(sim, 4)) {
+    hs2n_sim_misbehave(sim, node, NULL);
+    return true;
+  }
+  if (!may_fail(t, node)) {
+    return false;
+  }
+  way.silent = one_in(sim, 6);
+  way.hold = one_in(sim, 3) ? any_while(sim, HS2N_S(2)) : 0;
+  way.replay_ppm = sometimes(sim, 300000);
+  way.flood_per_s = below(sim, 300);
+  way.flood_victim = below(sim, sim->n);
+  way.flood_spoofed = one_in(sim, 2);
+  hs2n_sim_misbehave(sim, node, &way);
+  return true;
 }
 
 /* ---- of the network
@@ -100,10 +212,10 @@ static void cut(struct hs2n_sim *sim, uint32_t node) {
 }
 
 static void isolate(struct hs2n_sim *sim, uint32_t node) {
-  const bool cut = one_in(sim, 2);
+  const bool is_cut = one_in(sim, 2);
 
-  hs2n_sim_cut(sim, node, HS2N_SIM_ALL, cut);
-  hs2n_sim_cut(sim, HS2N_SIM_ALL, node, cut);
+  hs2n_sim_cut(sim, node, HS2N_SIM_ALL, is_cut);
+  hs2n_sim_cut(sim, HS2N_SIM_ALL, node, is_cut);
 }
 
 static void partition(struct hs2n_sim *sim) {
@@ -115,65 +227,103 @@ static void partition(struct hs2n_sim *sim) {
   hs2n_sim_partition(sim, one_in(sim, 2) ? group : NULL);
 }
 
-/* One draw a statement: C leaves the order open within an initialiser or a
- * call, and compilers differ. */
 static void noise(struct hs2n_sim *sim, uint32_t node) {
   const uint32_t from = one_in(sim, 4) ? HS2N_SIM_ALL : node;
-  struct hs2n_sim_noise loud = {.burst_end_ppm = 50000};
+  struct hs2n_sim_noise loud = {0};
 
   if (one_in(sim, 2)) {
     (void)hs2n_sim_set_noise(sim, from, HS2N_SIM_ALL, NULL);
     return;
   }
-  loud.loss_ppm = below(sim, 300001);
-  loud.burst_ppm = below(sim, 10001);
-  loud.duplicate_ppm = below(sim, 50001);
-  loud.reorder_ppm = below(sim, 50001);
-  loud.reorder_delay = HS2N_MS(below(sim, 50));
-  loud.corrupt_ppm = below(sim, 20001);
+  loud.loss_ppm = sometimes(sim, 300001);
+  loud.burst_ppm = sometimes(sim, 10001);
+  loud.burst_end_ppm = 20000 + below(sim, 300000);
+  loud.duplicate_ppm = sometimes(sim, 200001);
+  loud.reorder_ppm = sometimes(sim, 200001);
+  loud.reorder_delay = any_while(sim, HS2N_MS(50));
+  loud.corrupt_ppm = sometimes(sim, 100001);
   (void)hs2n_sim_set_noise(sim, from, HS2N_SIM_ALL, &loud);
 }
 
-static void something(struct hs2n_sim *sim,
-                      const struct hs2n_sim_chaos *chaos) {
-  const uint32_t kinds = chaos->kinds == 0 ? (1u << KINDS) - 1 : chaos->kinds;
-  const enum hs2n_sim_chaos_kind kind = choose(sim, kinds);
-  const uint32_t node = below(sim, sim->n);
+/* ---- the trouble
+ * --------------------------------------------------------------------- */
 
+/* Whether it happened. */
+static bool strike(struct timeline *t, enum hs2n_sim_chaos_kind kind,
+                   uint32_t node) {
   switch (kind) {
   case HS2N_SIM_CHAOS_CRASH:
   case HS2N_SIM_CHAOS_WIPE:
   case HS2N_SIM_CHAOS_STOP:
-    process(sim, chaos, kind, node);
-    break;
+  case HS2N_SIM_CHAOS_MOVE:
+    return process(t, kind, node);
   case HS2N_SIM_CHAOS_CUT:
-    cut(sim, node);
+    cut(t->sim, node);
     break;
   case HS2N_SIM_CHAOS_ISOLATE:
-    isolate(sim, node);
+    isolate(t->sim, node);
     break;
   case HS2N_SIM_CHAOS_PARTITION:
-    partition(sim);
+    partition(t->sim);
     break;
   case HS2N_SIM_CHAOS_NOISE:
-    noise(sim, node);
+    noise(t->sim, node);
     break;
   case HS2N_SIM_CHAOS_PAUSE:
-    hs2n_sim_pause(sim, node, HS2N_MS(below(sim, 2000)));
+    hs2n_sim_pause(t->sim, node, any_while(t->sim, PAUSE_MAX));
     break;
   case HS2N_SIM_CHAOS_DRIFT:
+    drift(t->sim, node);
+    break;
   case HS2N_SIM_CHAOS_JUMP:
-    clock_fault(sim, kind, node);
+    jump(t->sim, node);
     break;
   case HS2N_SIM_CHAOS_REBIND:
-    hs2n_sim_rebind(sim, 0); /* two behind NATs would never meet */
+    hs2n_sim_rebind(t->sim, node);
     break;
   case HS2N_SIM_CHAOS_MEMORY:
-    hs2n_sim_fail_alloc(sim, node, one_in(sim, 2) ? 0 : below(sim, 20001), 0);
+    memory(t->sim, node);
     break;
-  case HS2N_SIM_CHAOS_DISK:
-    disk_fault(sim, node);
+  case HS2N_SIM_CHAOS_SLOW_DISK:
+  case HS2N_SIM_CHAOS_FULL_DISK:
+    disk(t->sim, kind, node);
     break;
+  case HS2N_SIM_CHAOS_EVIL:
+    return evil(t, node);
+  }
+  return true;
+}
+
+static void something(struct timeline *t) {
+  const uint32_t all = (1u << HS2N_SIM_CHAOS_KINDS) - 1;
+  const uint32_t asked = t->chaos->kinds & all;
+  const enum hs2n_sim_chaos_kind kind =
+      choose(t->sim, asked == 0 ? all : asked);
+  const uint32_t node = below(t->sim, t->sim->n);
+
+  if (strike(t, kind, node) && t->chaos->counts != NULL) {
+    t->chaos->counts[kind]++;
+  }
+}
+
+/* Faults, and restarts between them. */
+static void trouble(struct timeline *t, hs2n_time end) {
+  struct hs2n_sim *const sim = t->sim;
+  const hs2n_time every =
+      t->chaos->every == 0 ? DEFAULT_EVERY : t->chaos->every;
+
+  t->next = sim->now + hs2n_sim_random(sim, 2 * every);
+  while (sim->now < end && !sim->failed) {
+    const hs2n_time due = first_back(t) < t->next ? first_back(t) : t->next;
+
+    if (!hs2n_sim_run(sim, (due < end ? due : end) - sim->now)) {
+      return;
+    }
+    start_due(t);
+    if (t->next <= sim->now) {
+      something(t);
+      t->next = sim->now + 1 + hs2n_sim_random(sim, 2 * every);
+    }
   }
 }
 
@@ -191,23 +341,26 @@ static void calm(struct hs2n_sim *sim) {
     if (sim->nodes[i].drift_ppm != 0) {
       hs2n_sim_set_drift(sim, i, 0);
     }
-    if (sim->nodes[i].stopping) {
-      hs2n_sim_crash(sim, i, false); /* it has been told long enough ago */
+    if (sim->nodes[i].dishonest) {
+      hs2n_sim_misbehave(sim, i, NULL);
+    }
+    /* One that stops has been told long enough ago.  One behind a NAT can't
+     * be dialled, and may not know where others that are so, or have moved,
+     * are: they would never meet. */
+    if (sim->nodes[i].stopping || sim->nodes[i].nat_port != HS2N_SIM_PORT) {
+      hs2n_sim_crash(sim, i, false);
     }
   }
   (void)hs2n_sim_start_all(sim);
 }
 
 bool hs2n_sim_chaos(struct hs2n_sim *sim, const struct hs2n_sim_chaos *chaos) {
-  const hs2n_time every = chaos->every == 0 ? DEFAULT_EVERY : chaos->every;
-  const hs2n_time end = sim->now + chaos->length;
+  struct timeline t = {.sim = sim, .chaos = chaos};
 
-  while (sim->now < end && !sim->failed) {
-    const hs2n_time gap = hs2n_sim_random(sim, 2 * every);
-
-    something(sim, chaos);
-    (void)hs2n_sim_run(sim, gap < end - sim->now ? gap : end - sim->now);
+  for (uint32_t i = 0; i < sim->n; i++) {
+    sim->nodes[i].back = HS2N_TIME_NEVER;
   }
+  trouble(&t, sim->now + chaos->length);
   if (!sim->failed) {
     calm(sim);
   }

@@ -173,6 +173,7 @@ struct hs2ni_sim_node {
   struct hs2n_key key;
   struct hs2n_peer_id id;
   uint64_t incarnation;
+  hs2n_time back;                  /* chaos starts it again then */
   struct hs2n_consensus consensus; /* the application's */
   struct hs2ni_chance secrets;
   struct hs2ni_sim_ledger ledger;

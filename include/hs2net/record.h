@@ -14,6 +14,7 @@
 #ifndef HS2N_RECORD_H
 #define HS2N_RECORD_H
 
+#include <hs2net/api.h>
 #include <hs2net/types.h>
 
 #ifdef __cplusplus
@@ -41,7 +42,8 @@ enum hs2n_record_kind {
                        (addresses), ecn, segment_len, data (bytes) */
   HS2N_RECORD_TICK, /* now, posts that run in it */
   HS2N_RECORD_POLL, /* now, count, for each: capacity */
-  HS2N_RECORD_END,  /* of POLL: entries written, a hash of them; else 0, 0 */
+  HS2N_RECORD_END,  /* of POLL: entries written, their hs2n_record_hash; else
+                       0, 0 */
 
   /* Calls.  Each is followed, perhaps behind RAND and NO_MEMORY, by its
    * RETURN. */
@@ -75,6 +77,21 @@ enum hs2n_record_kind {
   HS2N_RECORD_REQUEST, /* 1 if it has room for the tag, destination, message */
   HS2N_RECORD_RESPOND, /* message id, status, body */
 };
+
+struct hs2n_tx; /* node.h */
+
+/**
+ * The hash of datagrams that a recording has in place of their bytes: FNV-1a
+ * (draft-eastlake-fnv) of each entry's IP (16 bytes) and data, then of its
+ * port, and of its segment_len with its ecn in the upper half, each as one step
+ * of it.
+ *
+ * Thread: any.
+ *
+ * \param tx  n entries, as hs2n_node_poll_tx has written them.
+ * \param n   how many.
+ */
+HS2N_API uint64_t hs2n_record_hash(const struct hs2n_tx *tx, size_t n);
 
 /* message id: peer, incarnation, seq, lane, 1 if unordered.
  * destination: kind, count, for each: peer; epoch.

@@ -1,5 +1,6 @@
 #include "base/recorder.h"
 
+#include <hs2net/node.h>
 #include <string.h>
 
 #define LEB128_MAX 10u /* bytes of a 64-bit number */
@@ -70,4 +71,30 @@ void hs2ni_record_pair(const struct hs2ni_recorder *to,
     hs2ni_record_uint(&r, b);
     hs2ni_record_end(&r);
   }
+}
+
+/* ---- what a replay is compared by ------------------------------------------
+ */
+
+static uint64_t step(uint64_t h, uint64_t value) {
+  return (h ^ value) * 0x100000001b3u;
+}
+
+static uint64_t steps(uint64_t h, const uint8_t *bytes, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    h = step(h, bytes[i]);
+  }
+  return h;
+}
+
+uint64_t hs2n_record_hash(const struct hs2n_tx *tx, size_t n) {
+  uint64_t h = 0xcbf29ce484222325u;
+
+  for (size_t i = 0; i < n; i++) {
+    h = steps(h, tx[i].remote.ip, sizeof(tx[i].remote.ip));
+    h = steps(h, tx[i].data, tx[i].len);
+    h = step(h, tx[i].remote.port);
+    h = step(h, tx[i].segment_len ^ (uint64_t)tx[i].ecn << 32);
+  }
+  return h;
 }

@@ -132,34 +132,12 @@ void hs2ni_record_poll(const struct hs2n_node *node, const struct hs2n_tx *tx,
   hs2ni_record_end(&r);
 }
 
-/* FNV-1a, RFC draft eastlake-fnv: says whether a replay wrote the same. */
-static uint64_t hash(uint64_t h, const void *bytes, size_t len) {
-  const uint8_t *at = bytes;
-
-  for (size_t i = 0; i < len; i++) {
-    h = (h ^ at[i]) * 0x100000001b3u;
-  }
-  return h;
-}
-
-static uint64_t hash_tx(uint64_t h, const struct hs2n_tx *tx) {
-  h = hash(h, tx->remote.ip, sizeof(tx->remote.ip));
-  h = hash(h, tx->data, tx->len);
-  h = (h ^ tx->remote.port) * 0x100000001b3u;
-  return (h ^ tx->segment_len ^ (uint64_t)tx->ecn << 32) * 0x100000001b3u;
-}
-
 void hs2ni_record_written(const struct hs2n_node *node,
                           const struct hs2n_tx *tx, size_t written) {
-  uint64_t h = 0xcbf29ce484222325u;
-
-  if (!hs2ni_recording(of(node))) {
-    return;
+  if (hs2ni_recording(of(node))) {
+    hs2ni_record_pair(of(node), HS2N_RECORD_END, written,
+                      hs2n_record_hash(tx, written));
   }
-  for (size_t i = 0; i < written; i++) {
-    h = hash_tx(h, &tx[i]);
-  }
-  hs2ni_record_pair(of(node), HS2N_RECORD_END, written, h);
 }
 
 void hs2ni_record_left(const struct hs2n_node *node) {

@@ -64,35 +64,15 @@ static void do_tick(struct hs2n_replay *r) {
   }
 }
 
-/* FNV-1a, as the recorder has it. */
-static uint64_t hash(uint64_t h, const void *bytes, size_t len) {
-  const uint8_t *at = bytes;
-
-  for (size_t i = 0; i < len; i++) {
-    h = (h ^ at[i]) * 0x100000001b3u;
-  }
-  return h;
-}
-
-static uint64_t hash_tx(uint64_t h, const struct hs2n_tx *tx) {
-  h = hash(h, tx->remote.ip, sizeof(tx->remote.ip));
-  h = hash(h, tx->data, tx->len);
-  h = (h ^ tx->remote.port) * 0x100000001b3u;
-  return (h ^ tx->segment_len ^ (uint64_t)tx->ecn << 32) * 0x100000001b3u;
-}
-
 static void compare_tx(struct hs2n_replay *r, struct hs2n_tx *tx, size_t n,
                        hs2n_time now) {
   const size_t written = hs2n_node_poll_tx(r->node, tx, n, now);
-  uint64_t h = 0xcbf29ce484222325u;
 
-  for (size_t i = 0; i < written; i++) {
-    h = hash_tx(h, &tx[i]);
-  }
   if (hs2ni_replay_expect(r, HS2N_RECORD_END, "datagrams have been written")) {
     hs2ni_replay_same(r, written,
                       "the node writes another number of datagrams");
-    hs2ni_replay_same(r, h, "the node writes other datagrams");
+    hs2ni_replay_same(r, hs2n_record_hash(tx, written),
+                      "the node writes other datagrams");
   }
 }
 

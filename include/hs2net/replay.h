@@ -57,9 +57,9 @@ hs2n_replay_new(struct hs2n_replay **out_replay, struct hs2n_span recording,
  * \param replay  not NULL.
  * \return 1 when there may be more, 0 at the end of the recording (also where
  *         it breaks off in the middle of an entry: the node is then as the
- *         recorded one was), HS2N_ERR_MALFORMED, or HS2N_ERR_STATE when the
- *         node did something else than the recorded one: hs2n_replay_where
- *         says what.
+ *         recorded one was), HS2N_ERR_MALFORMED, HS2N_ERR_NO_MEMORY, or
+ *         HS2N_ERR_STATE when the node did something else than the recorded
+ *         one: hs2n_replay_where says what.
  */
 HS2N_API HS2N_MUST_CHECK int hs2n_replay_step(struct hs2n_replay *replay);
 

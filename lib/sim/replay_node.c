@@ -30,6 +30,7 @@ int hs2ni_replay_rand(void *user_data, uint8_t *out, size_t len) {
 
 void *hs2ni_replay_alloc(void *user_data, size_t len) {
   struct hs2n_replay *r = user_data;
+  void *ptr;
 
   if (r->err == HS2N_OK && hs2ni_replay_peek(&r->in) == HS2N_RECORD_NO_MEMORY) {
     struct hs2ni_replay_cursor ahead = r->in;
@@ -43,7 +44,12 @@ void *hs2ni_replay_alloc(void *user_data, size_t len) {
     }
   }
   r->asked++;
-  return r->mem->alloc(r->mem->user_data, len);
+  ptr = r->mem->alloc(r->mem->user_data, len);
+  if (ptr == NULL) {
+    /* The recorded node had it: from here on they may differ. */
+    hs2ni_replay_fail(r, HS2N_ERR_NO_MEMORY, "no memory for the node");
+  }
+  return ptr;
 }
 
 void hs2ni_replay_release(void *user_data, void *ptr, size_t len) {

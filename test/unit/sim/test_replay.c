@@ -48,7 +48,7 @@ struct eventful {
   struct recording rec;
   struct hs2n_sim *sim;
   struct hs2n_stats stats; /* of the recorded node, at the end */
-  uint64_t peers_up;
+  int started;             /* what hs2n_sim_start of it said */
 };
 
 static void load(struct hs2n_sim *sim) {
@@ -227,6 +227,106 @@ static void what_differs_is_noticed_and_said(void) {
   eventful_fini(&e);
 }
 
+/* ---- memory that fails -----------------------------------------------------
+ */
+
+/* Connects, sends and goes under within a moment: the shortest life that has
+ * some of everything.  fail_at: of the recorded node's requests; 0: none. */
+static void brief_init(struct eventful *e, uint64_t fail_at) {
+  struct hs2n_sim_config config;
+
+  *e = (struct eventful){.app = {.struct_size = sizeof(e->app),
+                                 .self = &e->rec,
+                                 .configure = configure}};
+  hs2n_sim_config_default(&config, 2, 8);
+  config.app = &e->app;
+  REQUIRE(hs2n_sim_new(&e->sim, &config) == HS2N_OK);
+  hs2n_sim_fail_alloc(e->sim, RECORDED, 0, fail_at);
+  REQUIRE(hs2n_sim_start(e->sim, 0) == HS2N_OK);
+  e->started = hs2n_sim_start(e->sim, RECORDED);
+  if (e->started == HS2N_OK) {
+    load(e->sim);
+    (void)hs2n_sim_run(e->sim, HS2N_MS(150));
+    CHECK(world_well(e->sim));
+    e->stats = world_node(e->sim, RECORDED);
+  }
+}
+
+static uint64_t failed(const struct eventful *e) {
+  return world_stats(e->sim).allocations_failed;
+}
+
+/* Where the node could not be made, a replay can't make it either; what found
+ * no memory for the node itself has not begun a recording. */
+static void must_replay(const struct eventful *e) {
+  struct hs2n_stats stats = {.struct_size = sizeof(stats)};
+  struct hs2n_replay *replay = NULL;
+  struct test_mem t;
+  int err;
+
+  test_mem_init(&t, 0);
+  err = hs2n_replay_new(&replay, (struct hs2n_span){e->rec.bytes, e->rec.len},
+                        &t.mem, e->rec.identity, NULL, NULL);
+  if (err == HS2N_OK) {
+    CHECK_EQ(replay_to_end(replay), 0);
+    hs2n_node_stats(hs2n_replay_node(replay), &stats);
+    CHECK(e->started != HS2N_OK ||
+          memcmp(&stats, &e->stats, sizeof(stats)) == 0);
+    hs2n_replay_free(replay);
+  } else {
+    CHECK_EQ(err, e->rec.len == 0 ? HS2N_ERR_MALFORMED : e->started);
+  }
+  CHECK_EQ(t.live_bytes, 0);
+}
+
+static void each_allocation_that_fails_is_recorded_and_replayed(void) {
+  uint64_t at = 1;
+  uint64_t not_made = 0;
+  uint64_t unrecorded = 0;
+  bool all = false;
+
+  while (!all) {
+    struct eventful e;
+
+    brief_init(&e, at++);
+    must_replay(&e);
+    unrecorded += e.rec.len == 0;
+    not_made += e.started != HS2N_OK;
+    all = failed(&e) == 0;
+    eventful_fini(&e);
+  }
+  printf("# %llu requests, %llu of them for the node to be made\n",
+         (unsigned long long)at - 2, (unsigned long long)not_made);
+  CHECK_EQ(unrecorded, 1);
+  CHECK(not_made > 10 && at > 2 * not_made);
+}
+
+static void a_replay_that_finds_no_memory_says_so_and_leaks_nothing(void) {
+  struct eventful e;
+  struct test_mem t;
+  int err = HS2N_ERR_NO_MEMORY;
+
+  brief_init(&e, 0);
+  for (uint64_t at = 1; err == HS2N_ERR_NO_MEMORY; at++) {
+    struct hs2n_replay_at where = {.struct_size = sizeof(where)};
+    struct hs2n_replay *replay = NULL;
+
+    test_mem_init(&t, at);
+    err = hs2n_replay_new(&replay, (struct hs2n_span){e.rec.bytes, e.rec.len},
+                          &t.mem, e.rec.identity, NULL, NULL);
+    if (err == HS2N_OK) {
+      err = replay_to_end(replay);
+      hs2n_replay_where(replay, &where);
+      CHECK_EQ(where.text == NULL, err == HS2N_OK);
+    }
+    hs2n_replay_free(replay);
+    CHECK_EQ(t.live_bytes, 0);
+  }
+  CHECK_EQ(err, HS2N_OK);
+  CHECK(t.requests > 100 && t.requests < t.fail_at);
+  eventful_fini(&e);
+}
+
 static void another_identity_or_version_is_refused(void) {
   struct hs2n_replay *replay;
   struct eventful e;
@@ -256,6 +356,8 @@ int main(void) {
   RUN(a_replayed_node_is_the_recorded_one);
   RUN(a_recording_that_breaks_off_is_replayed_up_to_there);
   RUN(what_differs_is_noticed_and_said);
+  RUN(each_allocation_that_fails_is_recorded_and_replayed);
+  RUN(a_replay_that_finds_no_memory_says_so_and_leaks_nothing);
   RUN(another_identity_or_version_is_refused);
   return tap_done();
 }

@@ -27,9 +27,9 @@ struct hs2ni_store {
 
 void hs2ni_store_unref(struct hs2ni_store *store);
 
-/* Timers of a channel: two for each lane, the clock of rx, and the peer's
+/* Timers of a channel: three for each lane, the clock of rx, and the peer's
  * silence; and of the layer besides them: its heartbeats. */
-#define HS2NI_CHAN_TIMERS (2u * HS2N_LANES + 2u)
+#define HS2NI_CHAN_TIMERS (3u * HS2N_LANES + 2u)
 #define HS2NI_LAYER_TIMERS 1u
 
 struct hs2ni_chan {
@@ -133,7 +133,6 @@ size_t hs2ni_msgs_keep_bytes(const struct hs2n_limits *limits);
 HS2N_MUST_CHECK int hs2ni_msgs_check(const struct hs2ni_msgs *msgs,
                                      const struct hs2n_msg *msg,
                                      enum hs2n_type_role role);
-size_t hs2ni_msg_len(const struct hs2n_msg *msg);
 /* There may be something to send. */
 void hs2ni_chan_want(struct hs2ni_chan *chan);
 /* There is, of this rank. */

@@ -185,6 +185,12 @@ static int check_flags(const struct hs2ni_target *targets, size_t n,
   return HS2N_OK;
 }
 
+unsigned hs2ni_msgs_lane(const struct hs2ni_msgs *msgs, uint8_t type) {
+  return type < HS2N_TYPES_MAX && msgs->types[type].declared
+             ? msgs->types[type].lane
+             : HS2N_LANES;
+}
+
 size_t hs2ni_msg_len(const struct hs2n_msg *msg) {
   return msg->body == NULL ? 0 : hs2n_buf_span(msg->body).len;
 }
@@ -249,7 +255,8 @@ static int make(const struct hs2ni_target *targets, size_t n,
   return HS2N_OK;
 }
 
-static void queue(struct hs2ni_list *made, struct hs2ni_send *send) {
+static void queue(struct hs2ni_list *made, struct hs2ni_send *send,
+                  const struct hs2ni_target *targets) {
   struct hs2ni_list_node *node;
 
   for (uint32_t i = 0; (node = hs2ni_list_pop_front(made)) != NULL; i++) {
@@ -260,7 +267,7 @@ static void queue(struct hs2ni_list *made, struct hs2ni_send *send) {
       m->target = i;
       send->targets[i].msg = m;
     }
-    hs2ni_tx_queue(m);
+    hs2ni_tx_queue(m, targets[i].hold_ns);
   }
 }
 
@@ -300,7 +307,7 @@ int hs2ni_msgs_send(struct hs2ni_msgs *msgs, const struct hs2ni_target *targets,
     hs2ni_send_open(send, msg->deadline);
     *out_tag = send->tag;
   }
-  queue(&made, send);
+  queue(&made, send, targets);
   return HS2N_OK;
 }
 

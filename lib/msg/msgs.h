@@ -138,6 +138,7 @@ struct hs2ni_target {
   struct hs2ni_chan *chan;
   struct hs2n_peer peer;
   uint64_t weight;
+  hs2n_time hold_ns; /* the message may be held back so long before it leaves */
 };
 
 /* Queues msg for each target, in that order, or for none of them.  Checks
@@ -169,6 +170,10 @@ HS2N_MUST_CHECK int hs2ni_msgs_cancel(struct hs2ni_msgs *msgs,
                                       struct hs2n_tag tag);
 HS2N_MUST_CHECK int hs2ni_msgs_enter_view(struct hs2ni_msgs *msgs,
                                           uint64_t view);
+/* Bytes of its body. */
+size_t hs2ni_msg_len(const struct hs2n_msg *msg);
+/* The lane of a declared type; HS2N_LANES: it is not declared. */
+unsigned hs2ni_msgs_lane(const struct hs2ni_msgs *msgs, uint8_t type);
 
 /* ---- receiving --------------------------------------------------------- */
 

@@ -118,7 +118,7 @@ static int queue(struct hs2ni_chan *chan, const struct hs2ni_rx_request *r,
   m->role = HS2N_ROLE_RESPONSE;
   m->number = r->number;
   m->status = status;
-  hs2ni_tx_queue(m);
+  hs2ni_tx_queue(m, 0);
   return HS2N_OK;
 }
 

@@ -147,7 +147,7 @@ int hs2ni_request_ask(struct hs2ni_request *r) {
   r->current = c;
   set_timer(r, patience(c->chan));
   r->msgs->env->stats.requests_asked++;
-  hs2ni_tx_queue(m);
+  hs2ni_tx_queue(m, 0);
   return HS2N_OK;
 }
 

@@ -6,6 +6,9 @@
  *   frame     its bytes on the lane's stream, until the transport holds them
  *   tx_body   its body's own stream, when the body is large
  *
+ * What a lane has not begun to send may be held back for a moment: see
+ * tx_hold.h.
+ *
  * A message may end while its frame is still with the transport (the bytes
  * must stay), and may need a second frame (after a BUSY verdict, or on the
  * next connection). */
@@ -15,6 +18,7 @@
 #include "base/list.h"
 #include "base/timer.h"
 #include "link/link.h"
+#include "msg/tx_hold.h"
 #include "msg/tx_loose.h"
 #include "wire/record.h"
 
@@ -125,6 +129,7 @@ struct hs2ni_tx_lane {
   struct hs2ni_tx_loose loose;
 
   /* of this connection */
+  struct hs2ni_tx_hold hold;
   struct hs2ni_list frames;
   struct hs2ni_frame *unsent; /* first that is not wholly sent */
   struct hs2ni_list bodies;
@@ -178,8 +183,9 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
                                   const struct hs2n_msg *msg, uint8_t lane,
                                   struct hs2ni_form *form);
 void hs2ni_tx_discard(struct hs2ni_tx_msg *m);
-/* Ends what m supersedes and puts m at the end of its lane. */
-void hs2ni_tx_queue(struct hs2ni_tx_msg *m);
+/* Puts m at the end of its lane and ends what m supersedes.  hold_ns: how long
+ * it may be held back, see tx_hold.h. */
+void hs2ni_tx_queue(struct hs2ni_tx_msg *m, hs2n_time hold_ns);
 /* Puts a message without number behind those that have an order. */
 void hs2ni_tx_append(struct hs2ni_tx_msg *m);
 /* Takes m out of its lane, out of what is not yet sent, and frees it.  Its

@@ -27,6 +27,7 @@ void hs2ni_tx_lane_init(struct hs2ni_tx_lane *lane, struct hs2ni_chan *chan,
   };
   lane->head_len = (uint8_t)hs2ni_head_encode(&head, lane->head);
   hs2ni_tx_loose_init(lane);
+  hs2ni_tx_hold_init(lane);
 }
 
 static bool is_paused(const struct hs2ni_tx_lane *lane) {
@@ -117,7 +118,7 @@ static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
   if (f != NULL) {
     return f;
   }
-  while ((m = lane->next) != NULL) {
+  while ((m = lane->next) != NULL && !hs2ni_tx_hold_asked(lane)) {
     if (m->frame != NULL) {
       return NULL; /* its body's first stream has not ended yet */
     }
@@ -200,8 +201,9 @@ uint64_t hs2ni_tx_lane_rank(const struct hs2ni_tx_lane *lane) {
   if (lane->loose.due.head != NULL) {
     return hs2ni_tx_loose_due_rank(lane);
   }
-  return lane->next == NULL ? HS2NI_RANK_NONE
-                            : hs2ni_rank(lane->lane, lane->next->order);
+  return lane->next == NULL || hs2ni_tx_held(lane)
+             ? HS2NI_RANK_NONE
+             : hs2ni_rank(lane->lane, lane->next->order);
 }
 
 /* The rest of a body whose deadline has passed stays here. */
@@ -300,12 +302,14 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
     }
   }
   lane->resume_seq = seq;
+  hs2ni_tx_hold_end(lane); /* what is fresh waits behind what was refused */
   hs2ni_tx_lane_retry(lane);
   return true;
 }
 
 void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane) {
   hs2ni_timer_cancel(&lane->chan->msgs->timers, &lane->pause);
+  hs2ni_tx_hold_end(lane);
   while (lane->bodies.head != NULL) {
     hs2ni_frame_free(
         HS2NI_CONTAINER(lane->bodies.head, struct hs2ni_tx_body, node)->frame);

@@ -151,7 +151,8 @@ uint64_t hs2ni_tx_loose_due_rank(const struct hs2ni_tx_lane *lane) {
 uint64_t hs2ni_tx_loose_rank(const struct hs2ni_tx_lane *lane) {
   const struct hs2ni_tx_msg *m = msg_of(lane->loose.fresh.head);
 
-  return m == NULL ? HS2NI_RANK_NONE : hs2ni_rank(lane->lane, m->order);
+  return m == NULL || hs2ni_tx_held(lane) ? HS2NI_RANK_NONE
+                                          : hs2ni_rank(lane->lane, m->order);
 }
 
 /* ---- datagrams ----------------------------------------------------------- */
@@ -236,7 +237,8 @@ bool hs2ni_tx_loose_next(struct hs2ni_tx_lane *lane, struct hs2ni_chunk *out) {
   const struct hs2ni_conn *conn = lane->chan->conn;
   struct hs2ni_tx_msg *m;
 
-  while ((m = first_fresh(lane)) != NULL) {
+  while (lane->loose.fresh.head != NULL && !hs2ni_tx_hold_asked(lane) &&
+         (m = first_fresh(lane)) != NULL) {
     offer(m, conn->ops->datagram_max(conn), out);
     if (m->loose.offered || m->frame == NULL) {
       return m->loose.offered;

@@ -128,15 +128,15 @@ void hs2ni_tx_time(struct hs2ni_tx_msg *m) {
   }
 }
 
-/* Takes the place of what m supersedes. */
+/* Ends the message whose place m takes. */
 static void supersede(struct hs2ni_tx_msg *m) {
   struct hs2ni_tx_msg *old = same_key(m->lane, m->type, m->key);
 
+  hs2ni_list_push_front(&m->lane->keyed, &m->key_node);
   if (old != NULL) {
     hs2ni_chan_env(m->lane->chan)->stats.messages_superseded++;
     hs2ni_tx_failed(old, HS2N_DONE_CANCELLED, HS2N_REASON_NONE);
   }
-  hs2ni_list_push_front(&m->lane->keyed, &m->key_node);
 }
 
 void hs2ni_tx_append(struct hs2ni_tx_msg *m) {
@@ -148,15 +148,13 @@ void hs2ni_tx_append(struct hs2ni_tx_msg *m) {
   }
 }
 
-void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
+void hs2ni_tx_queue(struct hs2ni_tx_msg *m, hs2n_time hold_ns) {
   struct hs2ni_tx_lane *lane = m->lane;
   struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
+  const bool held = hs2ni_tx_hold_join(m, hold_ns);
 
-  if (m->supersede) {
-    supersede(m);
-  }
   m->order = ++lane->chan->msgs->order;
-  if (env->entered) {
+  if (env->entered && !held) {
     hs2ni_tx_time(m); /* else now is of the entry before: when it leaves */
   }
   if (m->datagram_ok && hs2ni_tx_loose_fits(m)) {
@@ -170,7 +168,13 @@ void hs2ni_tx_queue(struct hs2ni_tx_msg *m) {
   lane->dated_n += m->deadline != 0;
   env->stats.messages_sent++;
   env->stats.message_bytes_sent += m->body_len;
-  hs2ni_chan_want_at(lane->chan, hs2ni_rank(lane->lane, m->order));
+  env->stats.messages_spread += held;
+  if (m->supersede) {
+    supersede(m); /* last, so that a lane that is held stays so */
+  }
+  if (!hs2ni_tx_held(lane)) {
+    hs2ni_chan_want_at(lane->chan, hs2ni_rank(lane->lane, m->order));
+  }
 }
 
 void hs2ni_tx_uncharge(struct hs2ni_tx_lane *lane, uint32_t bytes) {
@@ -200,6 +204,7 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
   }
   lane->view_bound_n -= m->view_bound;
   lane->dated_n -= m->deadline != 0;
+  hs2ni_tx_hold_left(lane);
   if (m->frame != NULL) {
     /* The body stays in memory as long as the transport needs it, so the
      * room it takes is not given to others before. */

@@ -1,7 +1,7 @@
 /* Random walks of whole layers against a model that knows only what was sent
  * and what the applications said: cuts, restarts, members that leave, all
  * verdicts, cancels, views, keys, deadlines, full queues, held bodies,
- * datagrams that are lost, late or come twice.
+ * messages held back, datagrams that are lost, late or come twice.
  *
  * test_walk [SEEDS]: more of them than every run does. */
 #include "world.h"
@@ -15,6 +15,8 @@ enum {
   LATER_MAX = 256,
   PLACES = 3,
 };
+
+#define HOLD_MAX HS2N_MS(6)
 
 struct model_send {
   uint64_t tag; /* 0: none */
@@ -85,6 +87,10 @@ static uint8_t pick_targets(struct walk *k, uint32_t from) {
   return places;
 }
 
+static hs2n_time pick_hold(struct walk *k) {
+  return chance(k, 3) ? below(k, HOLD_MAX) : 0;
+}
+
 static size_t make_targets(struct walk *k, const struct model_send *s,
                            struct hs2ni_target out[PLACES]) {
   size_t n = 0;
@@ -94,7 +100,8 @@ static size_t make_targets(struct walk *k, const struct model_send *s,
       out[n++] =
           (struct hs2ni_target){.chan = k->w.places[s->from].ends[to].chan,
                                 .peer = {to},
-                                .weight = 1 + to};
+                                .weight = 1 + to,
+                                .hold_ns = pick_hold(k)};
     }
   }
   return n;
@@ -491,6 +498,26 @@ static void join_all(struct walk *k) {
   }
 }
 
+/* A lane is held only while something waits in it, on a connection, and for no
+ * longer than was asked. */
+static void check_holds(const struct walk *k, uint32_t a, uint32_t b) {
+  const struct hs2ni_chan *chan = k->w.places[a].ends[b].chan;
+
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    const struct hs2ni_tx_lane *lane = &chan->tx[i];
+    const struct hs2ni_tx_hold *h = &lane->hold;
+
+    CHECK_EQ(h->timer.slot != 0, h->until != 0);
+    if (h->wait_ns != 0) {
+      CHECK(chan->conn != NULL);
+      CHECK(lane->next != NULL || lane->loose.fresh.head != NULL);
+      CHECK(h->until <= k->w.places[a].env.now + HOLD_MAX);
+    } else {
+      CHECK(h->until == 0 && h->deadline == 0);
+    }
+  }
+}
+
 static void check_budgets(struct walk *k) {
   for (uint32_t a = 0; a < PLACES; a++) {
     const struct hs2n_limits *limits = &k->w.places[a].env.limits;
@@ -499,6 +526,7 @@ static void check_budgets(struct walk *k) {
       struct hs2ni_chan_stats stats;
 
       if (a != b) {
+        check_holds(k, a, b);
         hs2ni_chan_stats(k->w.places[a].ends[b].chan, &stats);
         CHECK(stats.queued_bytes <= limits->tx_queue_bytes_max);
         for (size_t i = 0; i < HS2N_LANES; i++) {
@@ -666,7 +694,8 @@ static void walk(uint64_t seed, int steps) {
            " later %" PRIu64 " full %" PRIu64 " writable %" PRIu64
            " resent %" PRIu64 " dup %" PRIu64 " withheld %" PRIu64
            " unordered %" PRIu64 " datagrams %" PRIu64 " copies %" PRIu64
-           " again %" PRIu64 " superseded %" PRIu64 " parted %" PRIu64 "\n",
+           " again %" PRIu64 " superseded %" PRIu64 " parted %" PRIu64
+           " spread %" PRIu64 "\n",
            seed, k->accepted, k->completions, k->outcomes[1], k->outcomes[2],
            k->outcomes[3], k->outcomes[4], k->outcomes[5],
            k->verdicts[HS2N_BUSY], k->verdicts[HS2N_LATER], k->full,
@@ -675,7 +704,8 @@ static void walk(uint64_t seed, int steps) {
            k->w.places[0].env.stats.rx_withheld, k->unordered,
            k->w.places[0].env.stats.messages_datagram,
            k->w.places[0].env.stats.messages_copied, k->again,
-           k->w.places[0].env.stats.messages_superseded, k->parted);
+           k->w.places[0].env.stats.messages_superseded, k->parted,
+           k->w.places[0].env.stats.messages_spread);
   }
   for (uint32_t i = 0; i < PLACES; i++) {
     drop_held(k, i);

@@ -316,6 +316,8 @@ static struct netsim *make_world(struct fuzz *f, struct hs2n_type *types) {
   c.limits.idle_ms = 2000;
   c.limits.keep_alive_ms = 500;
   c.limits.heartbeat_ms = (world & WORLD_HEARTBEATS) != 0 ? 2000 : 0;
+  c.limits.spread_members_min = 2; /* what leaders get is held back */
+  c.limits.spread_burst_bytes = 0;
   if ((world & WORLD_TIGHT) != 0) {
     tighten(&c.limits);
   }

@@ -90,7 +90,17 @@ extern "C" {
     "(HS2N_TYPE_BY_CONTENT)")                                                  \
   X(uint32_t, heartbeat_ms, 0, 0, 60000,                                       \
     "ms between signed heartbeats to every connected peer, 50 or more and "    \
-    "well above the round-trip times; 0: none")
+    "well above the round-trip times; 0: none")                                \
+  /* what a large committee sends to one leader, see hs2n_enter_view */        \
+  X(uint32_t, spread_us_max, 20000, 0, 1000000,                                \
+    "us, the longest that a message for a leader is held back so that not "    \
+    "all reach it at once; 0: none is")                                        \
+  X(uint32_t, spread_members_min, 64, 2, 4096,                                 \
+    "members from which a committee is large in this sense")                   \
+  X(uint32_t, spread_bytes_per_s, 12500000, 10000, 1u << 31,                   \
+    "bytes a second that a leader is taken to receive")                        \
+  X(uint32_t, spread_burst_bytes, 32768, 0, 1u << 30,                          \
+    "bytes that a leader is taken to receive at once")
 
 struct hs2n_limits {
   size_t struct_size;

@@ -404,14 +404,28 @@ HS2N_API HS2N_MUST_CHECK int hs2n_cancel(struct hs2n_node *node,
 /**
  * Enters a view: VIEW_BOUND messages of older views end, wherever they wait.
  *
+ * It also makes ready for the next leaders, of whom the first eight are
+ * remembered until the next call.  They are served first, and probed when
+ * nothing was heard of them for 200 ms, so that a dead path is found out
+ * before their view.  And what a large committee sends to one of them is
+ * spread: a message to HS2N_DST_PEER, a leader, in lane CONTROL or VOTE is held
+ * back for a part of the time that the leader's downlink would need for those
+ * of all members anyway.
+ *
+ *   - That time is what limits.spread_bytes_per_s makes of members times size,
+ *     less spread_burst_bytes; at most spread_us_max, and at most an eighth of
+ *     the round-trip time for VOTE, a half for CONTROL.
+ *   - Each member has a part of its own, by the order of peer ids and turned
+ *     by the view, so that nobody is always last.
+ *   - Committees below spread_members_min, and messages with a deadline that
+ *     leaves less than two round trips, are not held back.
+ *
  * Thread: owner.  Callback-safe: yes.
  *
  * \param node          not NULL.
  * \param view          not below the current one.
  * \param next_leaders  peers that lead this and the next views, in order;
- *                      may be NULL with n 0.  They are served first, and
- *                      probed when nothing was heard of them for 200 ms, so
- *                      that a dead path is found out before their view.
+ *                      may be NULL with n 0.
  * \param n             how many.
  * \return HS2N_OK, HS2N_ERR_STALE or HS2N_ERR_NO_PEER.
  */

@@ -1,5 +1,7 @@
 #include "cast/cast.h"
 
+#include "cast/spread.h"
+
 #include <hs2net/error.h>
 #include <string.h>
 
@@ -18,6 +20,7 @@ struct hs2ni_cast {
   struct hs2ni_env *env;
   struct hs2ni_peers *peers;
   struct hs2ni_msgs *msgs;
+  uint64_t view;
   struct hs2n_peer leaders[HS2NI_CAST_LEADERS_MAX];
   size_t leaders_n;
   /* Scratch of one send, limits.peers_max entries each. */
@@ -79,13 +82,14 @@ static void warm(const struct hs2ni_peer *peer) {
   }
 }
 
-int hs2ni_cast_leaders(struct hs2ni_cast *cast, const struct hs2n_peer *leaders,
-                       size_t n) {
+int hs2ni_cast_enter_view(struct hs2ni_cast *cast, uint64_t view,
+                          const struct hs2n_peer *leaders, size_t n) {
   for (size_t i = 0; i < n; i++) {
     if (hs2ni_peers_get(cast->peers, leaders[i]) == NULL) {
       return HS2N_ERR_NO_PEER;
     }
   }
+  cast->view = view;
   cast->leaders_n = n < HS2NI_CAST_LEADERS_MAX ? n : HS2NI_CAST_LEADERS_MAX;
   if (cast->leaders_n > 0) {
     memcpy(cast->leaders, leaders, cast->leaders_n * sizeof(leaders[0]));
@@ -96,19 +100,29 @@ int hs2ni_cast_leaders(struct hs2ni_cast *cast, const struct hs2n_peer *leaders,
   return HS2N_OK;
 }
 
+/* Its place among the remembered leaders, or their number. */
+static size_t leader_place(const struct hs2ni_cast *cast,
+                           const struct hs2ni_peer *peer) {
+  size_t i = 0;
+
+  while (i < cast->leaders_n && cast->leaders[i].v != peer->handle.v) {
+    i++;
+  }
+  return i;
+}
+
 /* Leaders by their turn, then connected peers by round-trip time, then those
  * that are down: for them the message only waits. */
 static uint64_t send_rank(const struct hs2ni_cast *cast,
                           const struct hs2ni_peer *peer,
                           const struct hs2ni_chan *chan) {
   struct hs2ni_conn *conn = hs2ni_peer_conn(peer);
+  const size_t place = leader_place(cast, peer);
   struct hs2ni_conn_stats stats;
 
   (void)chan;
-  for (size_t i = 0; i < cast->leaders_n; i++) {
-    if (cast->leaders[i].v == peer->handle.v) {
-      return i;
-    }
+  if (place < cast->leaders_n) {
+    return place;
   }
   if (conn == NULL) {
     return UINT64_MAX;
@@ -135,6 +149,32 @@ static uint64_t ask_rank(const struct hs2ni_cast *cast,
   conn->ops->conn_stats(conn, &stats);
   rtt = stats.rtt_smoothed < RTT_MAX ? stats.rtt_smoothed : RTT_MAX;
   return (asked.trusted ? 0 : UINT64_MAX / 2) + (rtt + 1) * (1 + asked.open_n);
+}
+
+/* How long a message to this peer alone is held back: 0 unless a whole
+ * committee may speak to it now. */
+static hs2n_time hold(const struct hs2ni_cast *cast,
+                      const struct hs2ni_peer *peer,
+                      const struct hs2n_msg *msg) {
+  const struct hs2ni_epoch *epoch =
+      hs2ni_peers_epoch(cast->peers, peer->weight_epoch);
+  struct hs2ni_conn *conn = hs2ni_peer_conn(peer);
+  struct hs2ni_conn_stats stats;
+
+  if (conn == NULL || epoch == NULL || !epoch->self ||
+      leader_place(cast, peer) == cast->leaders_n) {
+    return 0;
+  }
+  conn->ops->conn_stats(conn, &stats);
+  return hs2ni_spread_slot(&cast->env->limits,
+                           &(struct hs2ni_spread){
+                               .members = epoch->n + 1,
+                               .place = epoch->below,
+                               .view = cast->view,
+                               .lane = hs2ni_msgs_lane(cast->msgs, msg->type),
+                               .len = hs2ni_msg_len(msg),
+                               .rtt = stats.rtt_smoothed,
+                           });
 }
 
 struct hs2ni_chan *hs2ni_cast_channel(struct hs2ni_cast *cast,
@@ -191,10 +231,11 @@ struct purpose {
                    const struct hs2ni_chan *);
   int (*act)(struct hs2ni_msgs *, const struct hs2ni_target *, size_t,
              const struct hs2n_msg *, struct hs2n_tag *);
+  bool spread; /* to one leader, over a window */
 };
 
-static const struct purpose sending = {send_rank, hs2ni_msgs_send};
-static const struct purpose asking = {ask_rank, hs2ni_msgs_request};
+static const struct purpose sending = {send_rank, hs2ni_msgs_send, true};
+static const struct purpose asking = {ask_rank, hs2ni_msgs_request, false};
 
 static struct candidate candidate_of(struct hs2ni_cast *cast,
                                      const struct purpose *purpose,
@@ -270,12 +311,26 @@ static int do_some(struct hs2ni_cast *cast, const struct purpose *purpose,
   return act_in_order(cast, purpose, n, msg, out_tag);
 }
 
+static int do_one(struct hs2ni_cast *cast, const struct purpose *purpose,
+                  struct hs2n_peer handle, const struct hs2n_msg *msg,
+                  struct hs2n_tag *out_tag) {
+  struct hs2ni_peer *peer = hs2ni_peers_get(cast->peers, handle);
+  struct candidate *c = &cast->candidates[0];
+
+  if (peer == NULL) {
+    return HS2N_ERR_NO_PEER;
+  }
+  *c = candidate_of(cast, purpose, peer, hs2ni_peer_weight(peer));
+  c->target.hold_ns = purpose->spread ? hold(cast, peer, msg) : 0;
+  return act_in_order(cast, purpose, 1, msg, out_tag);
+}
+
 static int dispatch(struct hs2ni_cast *cast, const struct purpose *purpose,
                     const struct hs2n_dst *dst, const struct hs2n_msg *msg,
                     struct hs2n_tag *out_tag) {
   switch (dst->kind) {
   case HS2N_DST_PEER:
-    return do_some(cast, purpose, &dst->peer, 1, msg, out_tag);
+    return do_one(cast, purpose, dst->peer, msg, out_tag);
   case HS2N_DST_SOME:
     return do_some(cast, purpose, dst->peers, dst->count, msg, out_tag);
   case HS2N_DST_EPOCH:

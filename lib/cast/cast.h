@@ -6,6 +6,9 @@
  * round-trip time, nearest first, because a quorum is reached sooner when
  * near peers hold the whole message early than when all get it at once.
  *
+ * The way back is the opposite: what all members of a large committee send to
+ * one leader at one moment is spread (see spread.h).
+ *
  * Of several peers that could answer a request the one is asked first whose
  * answer is expected soonest: by round-trip time, times the questions that it
  * has open, so that many requests spread over the peers that are near. */
@@ -53,11 +56,12 @@ HS2N_MUST_CHECK int hs2ni_cast_request(struct hs2ni_cast *cast,
 HS2N_MUST_CHECK int hs2ni_cast_delay(struct hs2ni_cast *cast, uint64_t epoch,
                                      uint64_t weight, uint32_t permille,
                                      hs2n_time *out_ns);
-/* Who leads this and the next views; those beyond the first
- * HS2NI_CAST_LEADERS_MAX are ignored.  Returns HS2N_OK or HS2N_ERR_NO_PEER,
- * with nothing changed. */
-HS2N_MUST_CHECK int hs2ni_cast_leaders(struct hs2ni_cast *cast,
-                                       const struct hs2n_peer *leaders,
-                                       size_t n);
+/* A view is entered; who leads it and the next ones, of whom those beyond the
+ * first HS2NI_CAST_LEADERS_MAX are ignored.  Returns HS2N_OK or
+ * HS2N_ERR_NO_PEER, with nothing changed. */
+HS2N_MUST_CHECK int hs2ni_cast_enter_view(struct hs2ni_cast *cast,
+                                          uint64_t view,
+                                          const struct hs2n_peer *leaders,
+                                          size_t n);
 
 #endif /* HS2NI_CAST_CAST_H */

@@ -85,7 +85,7 @@ static int enter_view(struct hs2n_node *node, uint64_t view,
   if (next_leaders == NULL && n > 0) {
     return HS2N_ERR_NO_PEER;
   }
-  err = hs2ni_cast_leaders(node->cast, next_leaders, n);
+  err = hs2ni_cast_enter_view(node->cast, view, next_leaders, n);
   if (err != HS2N_OK) {
     return err;
   }

@@ -65,11 +65,12 @@ static void undo(struct hs2ni_peers *peers) {
 
 static int build_one(struct hs2ni_peers *peers, const struct hs2n_member *m) {
   const struct hs2n_peer_id id = hs2n_key_peer_id(&m->key);
+  const int order = memcmp(&id, &peers->id, sizeof(id));
   struct hs2ni_epoch *e = spare(peers);
   struct hs2ni_peer *p;
   int err;
 
-  if (memcmp(&id, &peers->id, sizeof(id)) == 0) {
+  if (order == 0) {
     if (e->self) {
       return HS2N_ERR_INVALID;
     }
@@ -87,6 +88,7 @@ static int build_one(struct hs2ni_peers *peers, const struct hs2n_member *m) {
   }
   p->mark = peers->mark;
   e->members[e->n++] = (struct hs2ni_member){.peer = p, .weight = m->weight};
+  e->below += order < 0;
   return HS2N_OK;
 }
 
@@ -98,6 +100,7 @@ static int build(struct hs2ni_peers *peers, uint64_t number,
   e->number = number;
   e->self = false;
   e->n = 0;
+  e->below = 0;
   for (size_t i = 0; i < n; i++) {
     const int err = build_one(peers, &members[i]);
 

@@ -118,6 +118,7 @@ struct hs2ni_epoch {
   uint64_t number;
   struct hs2ni_member *members; /* without this node */
   size_t n;
+  size_t below; /* of them, those whose ids come before this node's */
 };
 
 /* See hs2n_set_members; on failure nothing has changed. */

@@ -97,9 +97,189 @@ static void a_broadcast_reaches_four_sixteen_sixty_four_and_a_hundred(void) {
   broadcast(100);
 }
 
+/* ---- the way back: all speak to one leader ---------------------------------
+ */
+
+#define LEADER 0
+#define RTT HS2N_MS(40)
+
+/* A committee that is large by its own measure.  What it sends takes long, so
+ * a part of the round trip bounds the window. */
+static struct netsim *large_committee(void) {
+  struct netsim_config c = netsim_config(NODES, 6);
+  struct netsim *s;
+
+  c.delay = RTT / 2;
+  c.limits.spread_members_min = NODES;
+  c.limits.spread_burst_bytes = 0;
+  c.limits.spread_bytes_per_s = 100000;
+  s = netsim_new(&c);
+  netsim_start_all(s);
+  CHECK(netsim_until(s, netsim_meshed, HS2N_S(10)));
+  netsim_run(s, HS2N_S(1));
+  return s;
+}
+
+static void lead(struct netsim *s, uint64_t view, size_t node) {
+  const struct hs2n_peer leader = netsim_peer(s, node, LEADER);
+
+  CHECK_EQ(hs2n_enter_view(netsim_node(s, node)->node, view, &leader, 1),
+           HS2N_OK);
+  netsim_flush(s, node);
+}
+
+static uint64_t spread_by(struct netsim *s, size_t node) {
+  struct hs2n_stats stats = {.struct_size = sizeof(stats)};
+
+  hs2n_node_stats(netsim_node(s, node)->node, &stats);
+  return stats.messages_spread;
+}
+
+/* All but the leader send at one moment; when each message came, after it. */
+static void speak(struct netsim *s, uint8_t lane, hs2n_time came[NODES]) {
+  const uint32_t *from = netsim_node(s, LEADER)->seen.from;
+  uint32_t before[NODES];
+  const hs2n_time now = netsim_now(s);
+
+  for (size_t i = 1; i < NODES; i++) {
+    before[i] = from[i];
+    came[i] = 0;
+    CHECK_EQ(netsim_send(s, i, LEADER, lane, 150, NULL), HS2N_OK);
+    netsim_flush(s, i);
+  }
+  while (netsim_now(s) < now + HS2N_MS(100)) {
+    netsim_run(s, HS2N_US(50));
+    for (size_t i = 1; i < NODES; i++) {
+      if (came[i] == 0 && from[i] > before[i]) {
+        came[i] = netsim_now(s) - now - RTT / 2;
+      }
+    }
+  }
+}
+
+/* All within the window, and no two in the same part of it. */
+static void check_spread(const hs2n_time came[NODES], hs2n_time window) {
+  const hs2n_time part = window / NODES;
+
+  for (size_t i = 1; i < NODES; i++) {
+    CHECK(came[i] > 0 && came[i] < window + HS2N_MS(1));
+    for (size_t k = 1; k < i; k++) {
+      CHECK(came[i] > came[k] + part / 2 || came[k] > came[i] + part / 2);
+    }
+  }
+}
+
+/* covers: X6 */
+static void what_a_large_committee_sends_to_its_leader_is_spread(void) {
+  struct netsim *s = large_committee();
+  hs2n_time came[NODES], again[NODES];
+  size_t moved = 0;
+
+  for (size_t i = 1; i < NODES; i++) {
+    lead(s, 1, i);
+  }
+  netsim_run(s, HS2N_MS(100));
+  speak(s, HS2N_LANE_CONTROL, came);
+  check_spread(came, RTT / 2);
+  speak(s, HS2N_LANE_VOTE, came);
+  check_spread(came, RTT / 8);
+  for (size_t i = 1; i < NODES; i++) {
+    CHECK(spread_by(s, i) >= 1 && spread_by(s, i) <= 2);
+    lead(s, 2, i);
+  }
+  speak(s, HS2N_LANE_VOTE, again);
+  check_spread(again, RTT / 8);
+  for (size_t i = 1; i < NODES; i++) {
+    moved += came[i] != again[i];
+  }
+  CHECK(moved >= NODES - 2);
+  netsim_free(s);
+}
+
+/* Of node 1: how many of them were held back. */
+static uint64_t spread_of(struct netsim *s, size_t to, uint8_t lane) {
+  const uint64_t before = spread_by(s, 1);
+
+  CHECK_EQ(netsim_send(s, 1, to, lane, 150, NULL), HS2N_OK);
+  netsim_flush(s, 1);
+  netsim_run(s, HS2N_MS(100));
+  return spread_by(s, 1) - before;
+}
+
+/* The view in which node 1 has another slot than the first, at once. */
+static uint64_t view_to_wait_in(struct netsim *s) {
+  uint64_t view = 0;
+
+  do {
+    lead(s, ++view, 1);
+  } while (view < NODES && spread_of(s, LEADER, HS2N_LANE_VOTE) == 0);
+  return view;
+}
+
+static void nothing_else_is_spread(void) {
+  struct netsim *s = large_committee();
+  struct hs2n_node *node = netsim_node(s, 1)->node;
+  const struct hs2n_peer leader = netsim_peer(s, 1, LEADER);
+  const struct hs2n_dst some = {
+      .kind = HS2N_DST_SOME, .peers = &leader, .count = 1};
+  const struct hs2n_msg vote = {.type = HS2N_LANE_VOTE};
+  struct hs2n_member members[NODES];
+  uint64_t view;
+
+  CHECK_EQ(spread_of(s, LEADER, HS2N_LANE_VOTE), 0); /* no leader yet */
+  view = view_to_wait_in(s);
+  CHECK_EQ(spread_of(s, LEADER, HS2N_LANE_VOTE), 1);
+  CHECK_EQ(spread_of(s, LEADER, HS2N_LANE_CERT), 0);
+  CHECK_EQ(spread_of(s, 2, HS2N_LANE_VOTE), 0);
+  CHECK_EQ(spread_of(s, 1, HS2N_LANE_VOTE), 0); /* to all */
+  CHECK_EQ(hs2n_send(node, &some, &vote, NULL), HS2N_OK);
+  netsim_run(s, HS2N_MS(100));
+  CHECK_EQ(spread_of(s, LEADER, HS2N_LANE_VOTE), 1);
+  CHECK_EQ(spread_by(s, 1), 3);
+  /* A newer epoch is smaller; in the next this node is none of them. */
+  for (size_t i = 0; i < NODES; i++) {
+    members[i] = netsim_member(s, i);
+  }
+  CHECK_EQ(hs2n_set_members(node, NETSIM_EPOCH + 1, members, NODES - 1, 0),
+           HS2N_OK);
+  CHECK_EQ(spread_of(s, LEADER, HS2N_LANE_VOTE), 0);
+  members[1] = members[0];
+  CHECK_EQ(hs2n_set_members(node, NETSIM_EPOCH + 2, members + 1, NODES - 1, 0),
+           HS2N_OK);
+  CHECK_EQ(spread_of(s, LEADER, HS2N_LANE_VOTE), 0);
+  CHECK_EQ(hs2n_enter_view(node, view + NODES, NULL, 0), HS2N_OK);
+  CHECK_EQ(spread_of(s, LEADER, HS2N_LANE_VOTE), 0);
+  netsim_free(s);
+}
+
+/* Its time is part of the node's deadline, and it ends with the node. */
+static void a_node_stops_when_what_it_held_has_been_sent(void) {
+  struct netsim *s = large_committee();
+  struct hs2n_node *node = netsim_node(s, 1)->node;
+  const uint32_t *from = netsim_node(s, LEADER)->seen.from;
+  struct hs2n_tag tag;
+  uint32_t before;
+
+  (void)view_to_wait_in(s);
+  before = from[1];
+  CHECK_EQ(netsim_send(s, 1, LEADER, HS2N_LANE_VOTE, 150, &tag), HS2N_OK);
+  netsim_flush(s, 1);
+  CHECK(hs2n_node_deadline(node) > netsim_now(s));
+  CHECK(hs2n_node_deadline(node) <= netsim_now(s) + RTT / 8);
+  hs2n_node_stop(node, netsim_now(s));
+  netsim_run(s, HS2N_S(2));
+  CHECK(hs2n_node_stopped(node));
+  CHECK_EQ(from[1], before + 1);
+  CHECK_EQ(netsim_node(s, 1)->seen.last_outcome, HS2N_DONE_ACKED);
+  netsim_free(s);
+}
+
 int main(void) {
   RUN(receivers_are_served_by_round_trip_time);
   RUN(leaders_keep_their_turn_before_all_others);
   RUN(a_broadcast_reaches_four_sixteen_sixty_four_and_a_hundred);
+  RUN(what_a_large_committee_sends_to_its_leader_is_spread);
+  RUN(nothing_else_is_spread);
+  RUN(a_node_stops_when_what_it_held_has_been_sent);
   return tap_done();
 }

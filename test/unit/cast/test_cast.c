@@ -169,7 +169,6 @@ static void check_spread(const hs2n_time came[NODES], hs2n_time window) {
   }
 }
 
-/* covers: X6 */
 static void what_a_large_committee_sends_to_its_leader_is_spread(void) {
   struct netsim *s = large_committee();
   hs2n_time came[NODES], again[NODES];

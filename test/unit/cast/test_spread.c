@@ -40,7 +40,6 @@ static hs2n_time last(const struct hs2n_limits *limits, struct hs2ni_spread s) {
   return most;
 }
 
-/* covers: X6 */
 static void small_committees_and_small_sums_do_not_wait(void) {
   const struct hs2n_limits limits = defaults();
   struct hs2ni_spread s;

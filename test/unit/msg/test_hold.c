@@ -151,7 +151,6 @@ static void one_waits_its_time(const struct hs2n_msg *msg) {
   raw_fini(&r);
 }
 
-/* covers: X6 */
 static void a_message_leaves_when_its_time_has_come(void) {
   one_waits_its_time(&vote);
   one_waits_its_time(&loose);

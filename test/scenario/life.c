@@ -171,6 +171,16 @@ static void set_links(struct world *w) {
   hs2n_sim_set_link(w->sim, HS2N_SIM_ALL, HS2N_SIM_ALL, &link);
 }
 
+/* Messages that the processes which run now held back for their leaders. */
+static uint64_t spread(const struct world *w) {
+  uint64_t sum = 0;
+
+  for (uint32_t i = 0; i < LIFE_NODES; i++) {
+    sum += story_node(w->sim, i).messages_spread;
+  }
+  return sum;
+}
+
 static void tell(struct world *w, enum around around) {
   set_links(w);
   (void)hs2n_sim_start_all(w->sim);
@@ -193,7 +203,8 @@ static void tell(struct world *w, enum around around) {
                  w->book.outcomes[HS2N_DONE_QUORUM] > 20 &&
                  w->book.outcomes[HS2N_DONE_CANCELLED] > 20 &&
                  w->book.outcomes[HS2N_DONE_REFUSED] > 0 &&
-                 w->book.outcomes[HS2N_DONE_EXPIRED] > 0,
+                 w->book.outcomes[HS2N_DONE_EXPIRED] > 0 &&
+                 (around == TROUBLE || spread(w) > 20),
              "little has happened");
 }
 
@@ -238,6 +249,9 @@ static void small_world(void *arg, struct hs2n_sim_config *config) {
   w->limits.rx_window_bytes = 64 << 10;
   w->limits.rx_stream_window_bytes = 16 << 10;
   w->limits.rx_held_bytes = 64 << 10;
+  w->limits.spread_members_min = LIFE_NODES; /* what leaders get is spread */
+  w->limits.spread_bytes_per_s = 100000;
+  w->limits.spread_burst_bytes = 0;
   w->app = life_app;
   w->app.self = w;
   config->limits = &w->limits;

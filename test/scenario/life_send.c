@@ -172,13 +172,17 @@ void life_cancel(struct world *w, uint32_t node) {
 void life_next_view(struct world *w, uint32_t node) {
   struct book_node *n = w->book.node;
   uint64_t view = n[node].view + 1;
+  const uint32_t leader = (node + 1 + (uint32_t)any(w, LIFE_NODES - 1)) %
+                          LIFE_NODES; /* as this node sees it */
+  struct hs2n_peer peer;
 
   for (uint32_t i = 0; i < LIFE_NODES && one_in(w, 2); i++) {
     view = n[i].view > view ? n[i].view : view;
   }
   story_must(w->sim,
-             hs2n_enter_view(hs2n_sim_node(w->sim, node), view, NULL, 0) ==
-                 HS2N_OK,
+             hs2n_sim_peer(w->sim, node, leader, &peer) == HS2N_OK &&
+                 hs2n_enter_view(hs2n_sim_node(w->sim, node), view, &peer, 1) ==
+                     HS2N_OK,
              "can't enter a view");
   book_view(&w->book, node, view);
 }

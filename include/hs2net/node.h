@@ -417,8 +417,9 @@ HS2N_API HS2N_MUST_CHECK int hs2n_cancel(struct hs2n_node *node,
  *     the round-trip time for VOTE, a half for CONTROL.
  *   - Each member has a part of its own, by the order of peer ids and turned
  *     by the view, so that nobody is always last.
- *   - Committees below spread_members_min, and messages with a deadline that
- *     leaves less than two round trips, are not held back.
+ *   - Committees below spread_members_min, messages with a deadline that leaves
+ *     less than two round trips, and what goes to HS2N_DST_SOME or
+ *     HS2N_DST_EPOCH are not held back.
  *
  * Thread: owner.  Callback-safe: yes.
  *

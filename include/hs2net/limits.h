@@ -100,7 +100,10 @@ extern "C" {
   X(uint32_t, spread_bytes_per_s, 12500000, 10000, 1u << 31,                   \
     "bytes a second that a leader is taken to receive")                        \
   X(uint32_t, spread_burst_bytes, 32768, 0, 1u << 30,                          \
-    "bytes that a leader is taken to receive at once")
+    "bytes that a leader is taken to receive at once")                         \
+  X(uint32_t, rx_bodies_bytes, 2u << 20, 2u << 20, 256u << 20,                 \
+    "bytes of a lane's bodies with streams of their own that a peer may have " \
+    "under way, unless it is one; at most eight are")
 
 struct hs2n_limits {
   size_t struct_size;

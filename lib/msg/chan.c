@@ -152,6 +152,9 @@ void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
     chan->incarnation = hello->incarnation;
   }
   chan->peer_caps = hello->capabilities;
+  chan->peer_bodies_bytes = hello->bodies_bytes > HS2NI_HELLO_BODIES_BYTES
+                                ? hello->bodies_bytes
+                                : HS2NI_HELLO_BODIES_BYTES;
   chan->peer_types_known = 0;
   for (size_t i = 0; i < hello->types_n; i++) {
     const struct hs2ni_hello_type *type = &hello->types[i];

@@ -44,7 +44,8 @@ struct hs2ni_chan {
   uint64_t charged_bytes; /* bodies that count against the budget */
   struct hs2ni_hello_type peer_types[HS2N_TYPES_MAX]; /* by id */
   uint64_t peer_types_known;                          /* bit per id */
-  uint64_t peer_caps; /* what the peer can read, HS2NI_CAP_* */
+  uint64_t peer_caps;         /* what the peer can read, HS2NI_CAP_* */
+  uint64_t peer_bodies_bytes; /* of a lane that it takes at once */
   struct hs2ni_ack_tx ack_tx;
   struct hs2ni_beat beat;
   struct hs2ni_delay delay;           /* from send to acknowledgement */

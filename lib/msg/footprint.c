@@ -15,10 +15,11 @@ static uint64_t max64(uint64_t a, uint64_t b) {
 
 /* Bodies of one lane that are not whole: one inside a record, and those with
  * streams of their own. */
-static uint64_t assembling(uint64_t body_max) {
+static uint64_t assembling(const struct hs2n_limits *limits,
+                           uint64_t body_max) {
   return min64(body_max, HS2NI_INLINE_BODY_MAX) +
          min64(HS2NI_LANE_BODIES_MAX * body_max,
-               max64(body_max, HS2NI_LANE_BODIES_BYTES));
+               max64(body_max, limits->rx_bodies_bytes));
 }
 
 /* A pooled block is less than twice what it holds, and none above
@@ -37,7 +38,7 @@ static uint64_t bodies(const struct hs2n_limits *limits,
     body_max[types[i].lane] = max64(body_max[types[i].lane], types[i].size_max);
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    const uint64_t a = assembling(body_max[i]);
+    const uint64_t a = assembling(limits, body_max[i]);
 
     /* Twice: bodies that were being assembled when the application stopped
      * reading are whole now, and others have been begun since. */

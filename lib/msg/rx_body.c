@@ -60,7 +60,8 @@ static enum hs2n_reason join(struct hs2ni_rx_lane *lane, uint64_t seq,
   }
   if (lane->pairs.count > 0 &&
       (lane->pairs.count >= HS2NI_LANE_BODIES_MAX ||
-       lane->pairs_bytes + len > HS2NI_LANE_BODIES_BYTES)) {
+       lane->pairs_bytes + len >
+           hs2ni_chan_env(lane->chan)->limits.rx_bodies_bytes)) {
     return HS2N_REASON_LIMIT;
   }
   p = hs2ni_pool_take(hs2ni_chan_pool(lane->chan), sizeof(*p));

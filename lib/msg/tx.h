@@ -30,12 +30,11 @@ struct hs2ni_msgs;
 struct hs2ni_request;
 struct hs2ni_send;
 
-/* Unfinished body streams of one lane, in each direction, and the sum of
- * their lengths when there is more than one.  With the other streams of a
- * side they stay below the 64 that a connection may have.  Both are part of
- * the protocol, because nodes with other limits must agree on them. */
+/* Unfinished body streams of one lane, in each direction.  With the other
+ * streams of a side they stay below the 64 that a connection may have.  It is
+ * part of the protocol, because nodes with other limits must agree on it; the
+ * sum of their lengths is limits.rx_bodies_bytes, which the hello tells. */
 #define HS2NI_LANE_BODIES_MAX 8u
-#define HS2NI_LANE_BODIES_BYTES (2u << 20)
 
 /* Of a record without its signature, and what that takes. */
 #define HS2NI_FRAME_HEADER_MAX 52u

@@ -7,7 +7,7 @@
 bool hs2ni_tx_body_room(const struct hs2ni_tx_lane *lane, uint32_t len) {
   return lane->bodies.count == 0 ||
          (lane->bodies.count < HS2NI_LANE_BODIES_MAX &&
-          lane->bodies_bytes + len <= HS2NI_LANE_BODIES_BYTES);
+          lane->bodies_bytes + len <= lane->chan->peer_bodies_bytes);
 }
 
 static bool open_stream(struct hs2ni_tx_lane *lane, uint64_t *out) {

@@ -94,6 +94,9 @@ static void fill_hello(const struct hs2n_node *node, struct hs2ni_hello *out) {
       .capabilities = hs2ni_msgs_capabilities(node->msgs),
       .types_n = node->types_n,
   };
+  if (node->env.limits.rx_bodies_bytes > HS2NI_HELLO_BODIES_BYTES) {
+    out->bodies_bytes = node->env.limits.rx_bodies_bytes;
+  }
   if (node->local.port != 0 && !any_address(&node->local)) {
     out->addrs[0] = node->local;
     out->addrs_n = 1;

@@ -19,10 +19,13 @@ enum key {
   ADDRS = 7,
   RECORDS = 8,
   TYPES = 9,
+  BODIES_BYTES = 10,
 };
-#define KEYS 9u
+#define KEYS 10u
 #define ALL_KEYS (((1u << KEYS) - 1) << 1)
-#define REQUIRED_KEYS (ALL_KEYS & ~(1u << RECORDS))
+#define OPTIONAL_KEYS (1u << RECORDS | 1u << BODIES_BYTES)
+#define OPTIONAL_KEYS_N 2u
+#define REQUIRED_KEYS (ALL_KEYS & ~OPTIONAL_KEYS)
 
 #define PORT_LEN 2u
 #define TYPE_ELEMENTS 3u
@@ -134,6 +137,9 @@ static void read_value(struct hs2ni_cbor_reader *r, uint32_t key,
   case TYPES:
     read_types(r, hello);
     return;
+  case BODIES_BYTES:
+    hello->bodies_bytes = hs2ni_cbor_uint(r, 1, UINT64_MAX);
+    return;
   default:
     hs2ni_cbor_skip(r, HS2NI_HELLO_DEPTH_MAX, HS2NI_HELLO_MAX);
     return;
@@ -150,7 +156,7 @@ int hs2ni_hello_decode(struct hs2n_span in, struct hs2ni_hello *out) {
     return HS2N_ERR_TOO_BIG;
   }
   *out = (struct hs2ni_hello){0};
-  pairs = hs2ni_cbor_map(&r, KEYS - 1, HS2NI_HELLO_MAX / 2);
+  pairs = hs2ni_cbor_map(&r, KEYS - OPTIONAL_KEYS_N, HS2NI_HELLO_MAX / 2);
   for (; pairs > 0 && r.err == HS2N_OK; pairs--) {
     const uint32_t key = (uint32_t)hs2ni_cbor_uint(&r, key_min, UINT32_MAX);
 
@@ -238,7 +244,9 @@ int hs2ni_hello_encode(const struct hs2ni_hello *hello,
   struct hs2ni_cbor_writer w = hs2ni_cbor_writer_over(out, HS2NI_HELLO_MAX);
 
   check_range(hello);
-  hs2ni_cbor_put_map(&w, hello->records_n > 0 ? KEYS : KEYS - 1);
+  hs2ni_cbor_put_map(&w, KEYS - OPTIONAL_KEYS_N +
+                             (hello->records_n > 0 ? 1u : 0u) +
+                             (hello->bodies_bytes > 0 ? 1u : 0u));
   hs2ni_cbor_put_uint(&w, CHAIN_ID);
   hs2ni_cbor_put_text(&w, hello->chain_id);
   put_number(&w, VERSION_MIN, hello->version_min);
@@ -249,5 +257,8 @@ int hs2ni_hello_encode(const struct hs2ni_hello *hello,
   put_addrs(&w, hello);
   put_records(&w, hello);
   put_types(&w, hello);
+  if (hello->bodies_bytes > 0) {
+    put_number(&w, BODIES_BYTES, hello->bodies_bytes);
+  }
   return w.full ? HS2N_ERR_TOO_BIG : (int)hs2ni_cbor_written(&w);
 }

@@ -11,6 +11,7 @@
  *   4  incarnation               8  signed address records (byte strings,
  *   5  newest epoch                 opaque here), absent if none
  *   9  message types: [[id, lane, size_max], ..], ascending by id
+ *   10 bytes of bodies under way in a lane, absent if HS2NI_HELLO_BODIES_BYTES
  */
 #ifndef HS2NI_WIRE_HELLO_H
 #define HS2NI_WIRE_HELLO_H
@@ -24,6 +25,9 @@
 #define HS2NI_HELLO_ADDRS_MAX 4u
 #define HS2NI_HELLO_RECORDS_MAX 8u
 #define HS2NI_HELLO_DEPTH_MAX 8u
+/* Bodies with streams of their own, together, that each side takes of a lane
+ * when there is more than one. */
+#define HS2NI_HELLO_BODIES_BYTES (2u << 20)
 #define HS2NI_PROTOCOL_MIN 1u
 #define HS2NI_PROTOCOL_MAX 1u
 
@@ -54,6 +58,7 @@ struct hs2ni_hello {
   size_t records_n;
   struct hs2ni_hello_type types[HS2N_TYPES_MAX];
   size_t types_n;
+  uint64_t bodies_bytes; /* 0: absent */
 };
 
 /* Decodes exactly one hello: in is everything of its stream behind the head.

@@ -89,6 +89,7 @@ void raw_attach(struct raw *r, uint64_t incarnation) {
   struct hs2ni_hello hello = {.incarnation = incarnation,
                               .capabilities = hs2ni_msgs_capabilities(r->msgs) &
                                               ~r->caps_off,
+                              .bodies_bytes = r->peer_bodies_bytes,
                               .types_n = WORLD_TYPES};
 
   for (size_t i = 0; i < WORLD_TYPES; i++) {

@@ -26,7 +26,8 @@ struct raw {
   size_t datagram_max;
   hs2n_time rtt;
   uint64_t packets_sent, packets_lost;
-  uint64_t caps_off; /* what the peer's hello does not say */
+  uint64_t caps_off;          /* what the peer's hello does not say */
+  uint64_t peer_bodies_bytes; /* what it says of bodies; 0: nothing */
 };
 
 void raw_init(struct raw *r, const struct hs2n_limits *limits);

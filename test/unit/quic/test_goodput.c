@@ -216,19 +216,22 @@ static void loss_of_1_percent_by_satellite_neither(void) {
 }
 
 /* What is lost holds up a lane, and its bytes the window, for some round
- * trips: bodies that share a stream need eight of them. */
-static void wider_windows_carry_small_bodies_by_satellite(void) {
+ * trips: bodies that share a stream need eight of them, and so do large ones,
+ * of which few are under way at once. */
+static void wider_windows_carry_bodies_of_any_size_by_satellite(void) {
   struct hs2n_limits limits;
 
   hs2n_limits_default(&limits);
   limits.rx_window_bytes = 16u << 20;
   limits.rx_stream_window_bytes = 8u << 20;
+  limits.rx_bodies_bytes = 8u << 20;
   must_carry_four_fifths(of(satellite, 32u << 10), 1, &limits);
+  must_carry_four_fifths(of(satellite, 1u << 20), 1, &limits);
 }
 
 int main(void) {
   RUN(loss_of_2_percent_at_100_ms_costs_no_more_than_ngtcp2);
   RUN(loss_of_1_percent_by_satellite_neither);
-  RUN(wider_windows_carry_small_bodies_by_satellite);
+  RUN(wider_windows_carry_bodies_of_any_size_by_satellite);
   return tap_done();
 }

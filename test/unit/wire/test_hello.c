@@ -45,6 +45,7 @@ static void check_same(const struct hs2ni_hello *a,
   CHECK(a->incarnation == b->incarnation);
   CHECK(a->epoch == b->epoch);
   CHECK(a->capabilities == b->capabilities);
+  CHECK(a->bodies_bytes == b->bodies_bytes);
   for (size_t i = 0; i < a->addrs_n; i++) {
     CHECK(hs2ni_addr_equal(&a->addrs[i], &b->addrs[i]));
   }
@@ -72,6 +73,7 @@ static struct hs2ni_hello any_hello(struct hs2ni_rng *rng) {
       .capabilities = hs2ni_rng_next(rng) >> hs2ni_rng_below(rng, 64),
       .addrs_n = hs2ni_rng_below(rng, HS2NI_HELLO_ADDRS_MAX + 1),
       .records_n = hs2ni_rng_below(rng, HS2NI_HELLO_RECORDS_MAX + 1),
+      .bodies_bytes = hs2ni_rng_next(rng) >> hs2ni_rng_below(rng, 64),
   };
 
   h.version_max = h.version_min + (uint32_t)hs2ni_rng_below(rng, 40);
@@ -195,7 +197,8 @@ static void values_out_of_range_are_refused(void) {
   }
 }
 
-static void every_key_but_the_records_must_be_there_once_and_in_order(void) {
+static void
+every_key_that_is_not_optional_must_be_there_once_and_in_order(void) {
   uint8_t bytes[256];
   struct hs2ni_hello h;
 
@@ -205,7 +208,7 @@ static void every_key_but_the_records_must_be_there_once_and_in_order(void) {
     CHECK_EQ(hs2ni_hello_decode(make(bytes, key, "", "", 8), &h),
              key == 8 ? HS2N_OK : HS2N_ERR_MALFORMED);
     /* The same with an unknown key to make up the number. */
-    CHECK_EQ(hs2ni_hello_decode(make(bytes, key, "", "0a 00", 9), &h),
+    CHECK_EQ(hs2ni_hello_decode(make(bytes, key, "", "0b 00", 9), &h),
              key == 8 ? HS2N_OK : HS2N_ERR_MALFORMED);
     snprintf(twice, sizeof(twice), "%s %s", plain[key], plain[key]);
     CHECK_EQ(hs2ni_hello_decode(make(bytes, key, twice, "", 10), &h),
@@ -213,17 +216,35 @@ static void every_key_but_the_records_must_be_there_once_and_in_order(void) {
     /* Behind a later one, where it is out of order. */
     CHECK_EQ(
         hs2ni_hello_decode(
-            make(bytes, key, "0a 00", key == 9 ? "0980" : plain[key], 10), &h),
+            make(bytes, key, "0b 00", key == 9 ? "0980" : plain[key], 10), &h),
         HS2N_ERR_MALFORMED);
   }
 }
 
+static void bytes_of_bodies_are_one_or_more_or_not_said(void) {
+  uint8_t bytes[256];
+  struct hs2ni_hello h;
+
+  CHECK_EQ(hs2ni_hello_decode(make(bytes, 0, "", "", 9), &h), HS2N_OK);
+  CHECK_EQ(h.bodies_bytes, 0);
+  CHECK_EQ(hs2ni_hello_decode(make(bytes, 0, "", "0a 01", 10), &h), HS2N_OK);
+  CHECK_EQ(h.bodies_bytes, 1);
+  CHECK_EQ(
+      hs2ni_hello_decode(make(bytes, 0, "", "0a 1bffffffffffffffff", 10), &h),
+      HS2N_OK);
+  CHECK(h.bodies_bytes == UINT64_MAX);
+  CHECK_EQ(hs2ni_hello_decode(make(bytes, 0, "", "0a 00", 10), &h),
+           HS2N_ERR_MALFORMED);
+  CHECK_EQ(hs2ni_hello_decode(make(bytes, 0, "", "0a 20", 10), &h),
+           HS2N_ERR_MALFORMED);
+}
+
 static void unknown_keys_are_skipped(void) {
   static const char *const values[] = {
-      "0a 00",
-      "0a 63616263 0b 8301 a2010203f6 4100",
+      "0b 00",
+      "0b 63616263 0c 8301 a2010203f6 4100",
       "1903e8 f5 1affffffff 20",
-      "0a 81818181 81818180",
+      "0b 81818181 81818180",
   };
   static const uint8_t pairs[] = {10, 11, 11, 10};
   uint8_t bytes[256];
@@ -246,19 +267,19 @@ static void unknown_keys_are_skipped(void) {
 /* covers: H14 */
 static void unknown_values_are_bounded(void) {
   static const char *const cases[] = {
-      "0a 818181818181818180", /* nine deep */
-      "0a 9b00ffffffffffffff", /* counts and lengths that are lies */
-      "0a bb7fffffffffffffff",
-      "0a 5affffffff",
-      "0a 7bffffffffffffffff",
-      "0a c000", /* kinds that are never skipped */
-      "0a f90000",
-      "0a 9fff",
-      "0a 1817",
+      "0b 818181818181818180", /* nine deep */
+      "0b 9b00ffffffffffffff", /* counts and lengths that are lies */
+      "0b bb7fffffffffffffff",
+      "0b 5affffffff",
+      "0b 7bffffffffffffffff",
+      "0b c000", /* kinds that are never skipped */
+      "0b f90000",
+      "0b 9fff",
+      "0b 1817",
       "1b0000000100000000 00", /* key above 32 bits */
       "20 00",                 /* other keys */
       "6161 00",
-      "180a 00", /* longer form of a key */
+      "180b 00", /* longer form of a key */
   };
 
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -352,7 +373,8 @@ int main(void) {
   RUN(any_hello_survives_a_round_trip_and_no_prefix_does);
   RUN(the_plain_hello_reads_as_it_looks);
   RUN(values_out_of_range_are_refused);
-  RUN(every_key_but_the_records_must_be_there_once_and_in_order);
+  RUN(every_key_that_is_not_optional_must_be_there_once_and_in_order);
+  RUN(bytes_of_bodies_are_one_or_more_or_not_said);
   RUN(unknown_keys_are_skipped);
   RUN(unknown_values_are_bounded);
   RUN(nothing_may_follow_the_map);

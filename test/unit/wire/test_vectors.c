@@ -132,7 +132,7 @@ static const struct {
 };
 
 static const char hello_bytes[] =
-    "a9"
+    "aa"
     "01 68 746573742d6e6574"
     "02 01"
     "03 01"
@@ -143,7 +143,8 @@ static const char hello_bytes[] =
     "      52 20010db8000000000000000000000001 1b59"
     "08 81 44 deadbeef"
     "09 82 83 00 01 190200"
-    "      83 01 03 1a00400000";
+    "      83 01 03 1a00400000"
+    "0a 1a01000000";
 static const uint8_t record_bytes[] = {0xde, 0xad, 0xbe, 0xef};
 static const struct hs2ni_hello hello_means = {
     .chain_id = {(const uint8_t *)"test-net", 8},
@@ -161,6 +162,7 @@ static const struct hs2ni_hello hello_means = {
     .types = {{.id = 0, .lane = HS2N_LANE_VOTE, .size_max = 512},
               {.id = 1, .lane = HS2N_LANE_PROPOSAL, .size_max = 4u << 20}},
     .types_n = 2,
+    .bodies_bytes = 16u << 20,
 };
 
 static const char envelope_bytes[] =

@@ -105,7 +105,8 @@ struct cluster *cluster_new(const struct cluster_config *config,
   c->replicas = calloc(c->nodes, sizeof(*c->replicas));
   c->verdicts = config->cached ? verdicts_new() : NULL;
   if (c->replicas == NULL || (config->cached && c->verdicts == NULL) ||
-      !make_world(c, sim_config) || !judge_init(&c->judge, c->sim, c->nodes)) {
+      !make_world(c, sim_config) ||
+      !judge_init(&c->judge, c->sim, c->nodes, config->replicas)) {
     cluster_free(c);
     return NULL;
   }

@@ -2,8 +2,9 @@
 
 #include <stdlib.h>
 
-bool judge_init(struct judge *j, struct hs2n_sim *sim, uint32_t n) {
-  *j = (struct judge){.sim = sim, .n = n};
+bool judge_init(struct judge *j, struct hs2n_sim *sim, uint32_t n,
+                uint32_t replicas) {
+  *j = (struct judge){.sim = sim, .n = n, .replicas_n = replicas};
   j->replicas = calloc(n, sizeof(*j->replicas));
   for (uint32_t i = 0; j->replicas != NULL && i < n; i++) {
     j->replicas[i].honest = true;
@@ -15,6 +16,7 @@ void judge_fini(struct judge *j) {
   for (uint32_t i = 0; j->replicas != NULL && i < j->n; i++) {
     free(j->replicas[i].executed);
   }
+  blocks_fini(&j->blocks);
   free(j->replicas);
   free(j->chain);
   free(j->submitted);
@@ -54,6 +56,7 @@ void judge_restored(struct judge *j, uint32_t me, uint64_t height) {
   struct judge_replica *const r = &j->replicas[me];
 
   r->height = height;
+  r->final_view = 0;
   if (r->executed_n > 0) {
     memset(r->executed, 0, r->executed_n);
   }
@@ -177,6 +180,8 @@ void judge_commit(struct judge *j, uint32_t me, const struct rep_block *block,
     hs2n_sim_fail(j->sim, me, "commits heights out of order");
   }
   r->height = block->height;
+  r->final = block->hash;
+  r->final_view = block->view;
   if (r->honest) {
     check_chain(j, me, block);
   }
@@ -184,6 +189,24 @@ void judge_commit(struct judge *j, uint32_t me, const struct rep_block *block,
     if (fresh[i] && r->honest) {
       execute(j, me, tx);
     }
+  }
+}
+
+void judge_taken_up(struct judge *j, uint32_t me,
+                    const struct rep_block *block) {
+  if (!blocks_take(&j->blocks, me % j->replicas_n, block)) {
+    hs2n_sim_fail(j->sim, me, "the judge has no memory");
+  }
+}
+
+void judge_committed_all(struct judge *j, uint32_t me) {
+  const struct judge_replica *const r = &j->replicas[me];
+  /* Of 3f + 1, not what the replicas take for one. */
+  const uint32_t quorum = j->replicas_n - (j->replicas_n - 1) / 3;
+
+  if (r->honest && r->final_view > 0 &&
+      blocks_child_takers(&j->blocks, &r->final, r->final_view + 1) < quorum) {
+    hs2n_sim_fail(j->sim, me, "commits what no quorum has confirmed");
   }
 }
 

@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
 static const char help[] =
     "Usage: hs2net-sim [OPTION...]\n"
@@ -22,6 +24,7 @@ static const char help[] =
     "  --settle N         virtual seconds in which all must go on afterwards\n"
     "                     (default 60)\n"
     "  --faults-every MS  on average; 0: no faults (default 500)\n"
+    "  --faults A,B       only these kinds, see below\n"
     "  --rate N           transactions a second, to all replicas (default 5)\n"
     "  --tx-bytes N       of a transaction, 40 to 65536 (default 200)\n"
     "  --twin             one replica runs twice with the same key\n"
@@ -50,6 +53,16 @@ static const char help[] =
     "Exit code: 0 all seeds passed, 1 one failed, or a replay differed,\n"
     "2 wrong usage.\n";
 
+/* Names in the header are in capitals; what is typed need not be. */
+static const struct {
+  const char *name;
+  const char *text;
+} faults[] = {
+#define X(name, weight, text) {#name, text},
+    HS2N_SIM_CHAOS_LIST(X)
+#undef X
+};
+
 static void print_help(void) {
   (void)fputs(help, stdout);
   (void)puts("\nNetworks:");
@@ -57,9 +70,9 @@ static void print_help(void) {
     (void)printf("  %-10s  %s\n", profiles[i].name, profiles[i].text);
   }
   (void)puts("\nFaults:");
-#define X(name, weight, text) (void)puts("  " text);
-  HS2N_SIM_CHAOS_LIST(X)
-#undef X
+  for (size_t i = 0; i < HS2N_SIM_CHAOS_KINDS; i++) {
+    (void)printf("  %-10s  %s\n", faults[i].name, faults[i].text);
+  }
 }
 
 static bool number_until(const char *text, const char **out_end, uint64_t min,
@@ -123,6 +136,7 @@ enum {
   SECONDS,
   SETTLE,
   FAULTS_EVERY,
+  FAULTS,
   RATE,
   TX_BYTES,
   TWIN,
@@ -150,6 +164,7 @@ static const struct option table[] = {
     {"seconds", required_argument, NULL, SECONDS},
     {"settle", required_argument, NULL, SETTLE},
     {"faults-every", required_argument, NULL, FAULTS_EVERY},
+    {"faults", required_argument, NULL, FAULTS},
     {"rate", required_argument, NULL, RATE},
     {"tx-bytes", required_argument, NULL, TX_BYTES},
     {"twin", no_argument, NULL, TWIN},
@@ -220,6 +235,34 @@ static bool take_recording(struct options *o, int option, const char *text) {
   }
 }
 
+static bool one_fault(const char *name, size_t len, uint32_t *kinds) {
+  for (size_t i = 0; i < HS2N_SIM_CHAOS_KINDS; i++) {
+    if (strlen(faults[i].name) == len &&
+        strncasecmp(faults[i].name, name, len) == 0) {
+      *kinds |= 1u << i;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool some_faults(const char *text, uint32_t *out_kinds) {
+  uint32_t kinds = 0;
+
+  for (;;) {
+    const size_t len = strcspn(text, ",");
+
+    if (!one_fault(text, len, &kinds)) {
+      return false;
+    }
+    if (text[len] == '\0') {
+      *out_kinds = kinds;
+      return true;
+    }
+    text += len + 1;
+  }
+}
+
 static bool one_seed(const char *text, struct options *o) {
   const bool good = number(text, 0, UINT64_MAX - 1, &o->first);
 
@@ -253,6 +296,8 @@ static bool take(struct options *o, int option, const char *text) {
     return small(text, 1, 256, &o->jobs);
   case TRACE:
     return trace_level(text, &o->run.trace);
+  case FAULTS:
+    return some_faults(text, &o->run.faults);
   case QUIET:
     o->quiet = true;
     return true;

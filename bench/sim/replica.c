@@ -169,6 +169,7 @@ static uint64_t env_append_block(void *self, const struct rep_block *block) {
   r->blocks[r->blocks_next] = (struct replica_block){
       .hash = block->hash, .justify = block->justify->view};
   r->blocks_next = (r->blocks_next + 1) % REPLICA_BLOCKS;
+  judge_taken_up(r->judge, r->node, block);
   return rep_store_append_block(r->store, block);
 }
 
@@ -179,12 +180,21 @@ static void env_append_state(void *self, uint64_t seq,
   rep_store_append_state(r->store, seq, state);
 }
 
+/* Between two steps: a replica commits several blocks in one. */
+static void has_committed(struct hs2n_sim *sim, void *arg) {
+  const struct replica *const r = arg;
+
+  (void)sim;
+  judge_committed_all(r->judge, r->node);
+}
+
 static void env_commit(void *self, struct rep_block *block, uint64_t log_pos,
                        const bool *fresh) {
   struct replica *const r = self;
 
   rep_store_commit(r->store, block, log_pos);
   judge_commit(r->judge, r->node, block, fresh);
+  (void)hs2n_sim_at(r->sim, hs2n_sim_now(r->sim), has_committed, r);
 }
 
 static struct rep_bytes *env_load(void *self, uint64_t height) {

@@ -136,7 +136,8 @@ static void close_recording(struct recorder *r, struct run_result *out) {
 /* From its end on the network is the profile's again. */
 static void trouble(struct cluster *c, const struct run_config *config,
                     struct run_result *out) {
-  const struct hs2n_sim_chaos chaos = {.length = config->length,
+  const struct hs2n_sim_chaos chaos = {.kinds = config->faults,
+                                       .length = config->length,
                                        .every = config->faults_every,
                                        .down_max = c->nodes,
                                        .down_for = DOWN_FOR,

@@ -19,6 +19,7 @@ struct run_config {
   hs2n_time length;       /* virtual, until the network is well for good */
   hs2n_time settle;       /* then within this all must go on */
   hs2n_time faults_every; /* 0: none */
+  uint32_t faults;        /* which, as hs2n_sim_chaos has it; 0: all */
   int trace;              /* 0..3: printed as it happens */
   const char *record;     /* file, or NULL */
   const char *identity;   /* file that the recorded node's key goes to */

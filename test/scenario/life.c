@@ -61,6 +61,12 @@ static void cut(struct world *w) {
   }
 }
 
+static void pause_one(struct world *w) {
+  const uint32_t node = any_node(w);
+
+  hs2n_sim_pause(w->sim, node, any(w, HS2N_MS(300)));
+}
+
 static void something(struct world *w) {
   switch (any(w, 8)) {
   case 0:
@@ -76,7 +82,7 @@ static void something(struct world *w) {
     noise(w, any_node(w));
     break;
   case 4:
-    hs2n_sim_pause(w->sim, any_node(w), any(w, HS2N_MS(300)));
+    pause_one(w);
     break;
   case 5:
     hs2n_sim_rebind(w->sim, 0);

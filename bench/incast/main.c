@@ -3,6 +3,8 @@
  *
  *   hs2net-incast [--quick] [--json FILE]
  *
+ * --quick tells some settings only, and fewer views of them.
+ *
  * Real nodes on the simulator's virtual time, 20 ms from the leader, whose
  * downlink is shared: 100 Mbit/s (or 1 Gbit/s) with a bounded queue before it,
  * of which the rest is lost.  The worst case on purpose: every clock is the

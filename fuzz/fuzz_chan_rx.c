@@ -370,6 +370,28 @@ static void record(struct fuzz *f, struct input *in) {
   give(f, 3 + 4 * (uint64_t)stream, out, hs2ni_record_encode(&r, out), false);
 }
 
+/* Records that come packed; some batches lie about their length. */
+static void batch(struct fuzz *f, struct input *in) {
+  const uint8_t what = byte(in);
+  uint8_t raw[2400] = {0}, packed[sizeof(raw)], out[HS2NI_RECORD_MAX];
+  struct hs2ni_record r = {.kind = HS2NI_RECORD_MSG, .seq = 1u + byte(in)};
+  struct hs2n_span s = {raw, 0};
+  size_t len;
+
+  for (unsigned n = 1u + what % 8; n > 0; n--, r.seq += 1 + what / 128u) {
+    r.type = byte(in) % 8;
+    r.body_len = byte(in);
+    s.len += hs2ni_record_encode(&r, raw + s.len) + r.body_len;
+  }
+  len = hs2ni_pack_deflate(f->msgs->pack, HS2N_COMPRESSION_LZ4, s, packed);
+  r = (struct hs2ni_record){.kind = HS2NI_RECORD_BATCH,
+                            .codec = HS2NI_CODEC_LZ4,
+                            .raw_len = (uint32_t)s.len + (what / 8 % 16 == 15),
+                            .body_len = (uint32_t)len};
+  give(f, 3 + 4 * (what % 16u), out, hs2ni_record_encode(&r, out), false);
+  give(f, 3 + 4 * (what % 16u), packed, len, false);
+}
+
 /* Mostly good records behind a head. */
 static void datagram(struct fuzz *f, struct input *in) {
   const uint8_t what = byte(in);
@@ -676,13 +698,10 @@ static void step(struct fuzz *f, struct input *in) {
   const uint8_t op = byte(in);
 
   if (op >= 252) {
-    if (op == 253) {
-      heartbeat(f, in);
-    } else if (op % 2 == 0) {
-      ask(f, in);
-    } else {
-      answer(f, in);
-    }
+    void (*const ops_more[])(struct fuzz *, struct input *) = {ask, heartbeat,
+                                                               batch, answer};
+
+    ops_more[op - 252](f, in);
     return;
   }
   switch (op % 20) {

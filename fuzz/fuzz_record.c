@@ -43,7 +43,12 @@ static void check_encoding(const struct hs2ni_record *record,
          reread.bitmap.len == record->bitmap.len);
 }
 
-/* Item by item; the body of a msg is yet to come. */
+/* Whether the body_len bytes that follow are of its last element. */
+static int has_body(const struct hs2ni_record *record) {
+  return record->kind == HS2NI_RECORD_MSG || record->kind == HS2NI_RECORD_BATCH;
+}
+
+/* Item by item; what follows is yet to come. */
 static void check_with_libcbor(const struct hs2ni_record *record,
                                const uint8_t *data, size_t used) {
   size_t at = 0;
@@ -52,8 +57,7 @@ static void check_with_libcbor(const struct hs2ni_record *record,
     const struct cbor_decoder_result result =
         cbor_stream_decode(data + at, used - at, &cbor_empty_callbacks, NULL);
 
-    if (record->kind == HS2NI_RECORD_MSG &&
-        result.status == CBOR_DECODER_NEDATA) {
+    if (has_body(record) && result.status == CBOR_DECODER_NEDATA) {
       expect(result.required == used - at + record->body_len);
       return;
     }
@@ -89,8 +93,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
            used <= (int32_t)HS2NI_RECORD_MAX);
     check_encoding(&record, data, (size_t)used);
     check_with_libcbor(&record, data, (size_t)used);
-    whole =
-        (size_t)used + (record.kind == HS2NI_RECORD_MSG ? record.body_len : 0);
+    whole = (size_t)used + (has_body(&record) ? record.body_len : 0);
     if (whole > len) {
       return 0;
     }

@@ -1,6 +1,7 @@
 /* compress: what compression of batches of transactions saves and costs, next
  * to none: two nodes in this process, on virtual time, over a link with a rate
- * and a delay of its own.
+ * and a delay of its own.  The batch is a body of the application, or as many
+ * messages of one transaction each, which the library puts together.
  *
  * A transaction is made like those of real chains: addresses of which some are
  * seen often, small numbers in wide fields, a call with its arguments padded,
@@ -18,6 +19,8 @@
 #define WIRE_MAX 4096u /* datagrams on their way */
 #define DATAGRAM 1500u
 #define LARGEST (1u << 20)
+#define MANY 1000u /* messages queued at once */
+#define SMALL_LEN 256u
 
 enum { NODES = 2, CODECS = 3 };
 
@@ -120,6 +123,18 @@ static struct hs2n_buf *batch(size_t len) {
   for (size_t at = 0; at + TX_LEN <= len; at += TX_LEN) {
     put_transaction(data + at, &state);
   }
+  return buf;
+}
+
+/* A transaction with a memo. */
+static struct hs2n_buf *small(uint64_t *state) {
+  struct hs2n_buf *buf;
+  uint8_t *data;
+
+  must("small", hs2n_buf_alloc(&buf, hs2n_mem_libc(), SMALL_LEN, &data));
+  put_transaction(data, state);
+  data = put_noise(data + TX_LEN, next(state), 16);
+  (void)put_number(data, 0, SMALL_LEN - TX_LEN - 16);
   return buf;
 }
 
@@ -275,22 +290,36 @@ static uint64_t sent_bytes(const struct end *e) {
   return stats.udp_bytes_sent;
 }
 
-/* Sends body until it is acked, n times one after the other. */
-static void transfer(struct world *w, uint8_t type, struct hs2n_buf *body,
+/* What is queued at once. */
+struct load {
+  struct hs2n_buf *bodies[MANY];
+  size_t n;
+};
+
+static void send_all(struct end *e, uint8_t type, const struct load *load) {
+  const struct hs2n_dst dst = {.kind = HS2N_DST_PEER, .peer = e->peer};
+
+  for (size_t i = 0; i < load->n; i++) {
+    const struct hs2n_msg msg = {
+        .type = type, .flags = HS2N_MSG_ACK, .body = load->bodies[i]};
+    struct hs2n_tag tag;
+
+    must("send", hs2n_send(e->node, &dst, &msg, &tag));
+  }
+}
+
+/* Sends the load until it is acked, n times one after the other. */
+static void transfer(struct world *w, uint8_t type, const struct load *load,
                      unsigned n, struct figures *out) {
   struct end *e = &w->ends[0];
-  const struct hs2n_dst dst = {.kind = HS2N_DST_PEER, .peer = e->peer};
-  const struct hs2n_msg msg = {
-      .type = type, .flags = HS2N_MSG_ACK, .body = body};
   const uint64_t bytes = sent_bytes(e), cpu = cpu_ns();
   const hs2n_time begin = w->now;
   uint64_t send_ns = 0;
 
   for (unsigned i = 0; i < n; i++) {
-    const uint64_t goal = e->done + 1, before = cpu_ns();
-    struct hs2n_tag tag;
+    const uint64_t goal = e->done + load->n, before = cpu_ns();
 
-    must("send", hs2n_send(e->node, &dst, &msg, &tag));
+    send_all(e, type, load);
     send_ns += cpu_ns() - before;
     while (e->done < goal) {
       step(w);
@@ -320,7 +349,7 @@ static void open_world(struct world *w, const struct micro *m, bool fast) {
   }
 }
 
-static const char *const names[2][CODECS][4] = {
+static const char *const names[3][CODECS][4] = {
     {{"64 KiB, plain: body / UDP bytes", "64 KiB, plain: hs2n_send",
       "64 KiB, plain: CPU of both ends", "64 KiB, plain: at 10 Mbit/s, 40 ms"},
      {"64 KiB, LZ4: body / UDP bytes", "64 KiB, LZ4: hs2n_send",
@@ -335,10 +364,20 @@ static const char *const names[2][CODECS][4] = {
      {"1 MiB, Zstandard: body / UDP bytes", "1 MiB, Zstandard: hs2n_send",
       "1 MiB, Zstandard: CPU of both ends",
       "1 MiB, Zstandard: at 10 Mbit/s, 40 ms"}},
+    {{"1000 x 256, plain: bodies / UDP bytes", "1000 x 256, plain: hs2n_send",
+      "1000 x 256, plain: CPU of both ends",
+      "1000 x 256, plain: at 10 Mbit/s, 40 ms"},
+     {"1000 x 256, LZ4: bodies / UDP bytes", "1000 x 256, LZ4: hs2n_send",
+      "1000 x 256, LZ4: CPU of both ends",
+      "1000 x 256, LZ4: at 10 Mbit/s, 40 ms"},
+     {"1000 x 256, Zstandard: bodies / UDP bytes",
+      "1000 x 256, Zstandard: hs2n_send",
+      "1000 x 256, Zstandard: CPU of both ends",
+      "1000 x 256, Zstandard: at 10 Mbit/s, 40 ms"}},
 };
 
-static void measure(struct micro *m, size_t size, size_t len) {
-  struct hs2n_buf *body = batch(len);
+static void measure(struct micro *m, size_t size, struct load *load) {
+  const size_t len = load->n * hs2n_buf_span(load->bodies[0]).len;
   const unsigned n = m->quick ? 4 : 40;
 
   for (uint8_t type = 0; type < CODECS; type++) {
@@ -346,22 +385,36 @@ static void measure(struct micro *m, size_t size, size_t len) {
     struct world w;
 
     open_world(&w, m, true);
-    transfer(&w, type, body, n / 4, &fast); /* windows have opened */
-    transfer(&w, type, body, n, &fast);
+    transfer(&w, type, load, n / 4, &fast); /* windows have opened */
+    transfer(&w, type, load, n, &fast);
     close_world(&w);
     open_world(&w, m, false);
-    transfer(&w, type, body, 2, &slow);
-    transfer(&w, type, body, 4, &slow);
+    transfer(&w, type, load, 2, &slow);
+    transfer(&w, type, load, 4, &slow);
     close_world(&w);
     micro_add(m, names[size][type][0], "x", (double)len / fast.udp_bytes);
     micro_add(m, names[size][type][1], "ns/byte", fast.send_ns / (double)len);
     micro_add(m, names[size][type][2], "ns/byte", fast.cpu_ns / (double)len);
     micro_add(m, names[size][type][3], "ms", slow.link_ms);
   }
-  hs2n_buf_unref(body);
+  for (size_t i = 0; i < load->n; i++) {
+    hs2n_buf_unref(load->bodies[i]);
+  }
 }
 
 void bench_compress(struct micro *m) {
-  measure(m, 0, 64u << 10);
-  measure(m, 1, LARGEST);
+  uint64_t state = 88172645463325252ull;
+  struct load *load = calloc(1, sizeof(*load));
+
+  must_system("calloc", load != NULL);
+  load->n = 1;
+  load->bodies[0] = batch(64u << 10);
+  measure(m, 0, load);
+  load->bodies[0] = batch(LARGEST);
+  measure(m, 1, load);
+  for (load->n = 0; load->n < MANY; load->n++) {
+    load->bodies[load->n] = small(&state);
+  }
+  measure(m, 2, load);
+  free(load);
 }

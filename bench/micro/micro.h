@@ -10,7 +10,7 @@
 #include <hs2net/hs2net.h>
 #include <stdatomic.h>
 
-#define ROWS_MAX 96
+#define ROWS_MAX 128
 #define PEERS_MAX 1000
 
 struct row {

@@ -30,7 +30,8 @@ enum hs2n_lane {
 #define HS2N_BODY_MAX (64u << 20) /* hard ceiling of any body, bytes */
 
 /* By what the bodies of a type are made smaller on the wire.  Those below
- * 1 KiB are left as they are, and so is what does not save a tenth.  The
+ * 1 KiB are left as they are, unless several follow each other in a lane and
+ * have 1 KiB together; and so is what does not save a tenth.  The
  * length of what is compressed shows to whoever watches the connection and
  * tells something of the content: never where an outsider's text and a secret
  * share a body. */

@@ -512,7 +512,9 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(heartbeats_received, "heartbeats of peers that were verified and kept")   \
   X(heartbeats_refused, "heartbeats of peers badly signed or going back")     \
   X(peers_silent, "connections closed for want of a heartbeat in time")       \
-  X(messages_spread, "messages for a leader held back for a moment")
+  X(messages_spread, "messages for a leader held back for a moment")          \
+  X(batches_compressed, "batches of short messages compressed")               \
+  X(batches_incompressible, "runs of such messages that did not save a tenth")
 
 struct hs2n_stats {
   size_t struct_size;

@@ -65,6 +65,7 @@ bool hs2ni_ack_rx(struct hs2ni_chan *chan, const struct hs2ni_record *record) {
     return hs2ni_beat_rx(chan, record);
   case HS2NI_RECORD_MSG:
   case HS2NI_RECORD_LARGE:
+  case HS2NI_RECORD_BATCH:
     return false;
   }
   return false;

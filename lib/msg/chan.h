@@ -42,6 +42,7 @@ struct hs2ni_chan {
 
   struct hs2ni_tx_lane tx[HS2N_LANES];
   uint64_t charged_bytes; /* bodies that count against the budget */
+  uint64_t batch_bytes; /* batches in memory, at most HS2NI_TX_BATCHES_BYTES */
   struct hs2ni_hello_type peer_types[HS2N_TYPES_MAX]; /* by id */
   uint64_t peer_types_known;                          /* bit per id */
   uint64_t peer_caps;         /* what the peer can read, HS2NI_CAP_* */
@@ -85,6 +86,12 @@ struct hs2ni_msg_type {
   uint32_t size_max;
 };
 
+/* Where batches are put together and taken apart; nothing stays in it. */
+struct hs2ni_batch_room {
+  uint8_t raw[HS2NI_BATCH_RAW_MAX];
+  uint8_t packed[HS2NI_BATCH_RAW_MAX];
+};
+
 struct hs2ni_msgs {
   struct hs2ni_env *env;
   struct hs2ni_store *store;
@@ -92,6 +99,7 @@ struct hs2ni_msgs {
   uint32_t body_max[HS2N_LANES]; /* largest size_max of a lane's types */
   uint32_t codecs;         /* HS2NI_PACK_BIT of those that types declare */
   struct hs2ni_pack *pack; /* NULL: none does */
+  struct hs2ni_batch_room *batch;  /* the same */
   struct hs2ni_contents *contents; /* NULL: no type is known by content */
   uint64_t view;
   /* The highest number of a channel that was freed.  Its peer may remember them

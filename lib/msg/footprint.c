@@ -55,7 +55,8 @@ static uint64_t bodies(const struct hs2n_limits *limits,
  * charge along. */
 static uint64_t forms(const struct hs2n_limits *limits, bool is_packed,
                       bool is_signed) {
-  uint64_t sum = is_packed ? limits->tx_queue_bytes_max : 0;
+  uint64_t sum =
+      is_packed ? limits->tx_queue_bytes_max + HS2NI_TX_BATCHES_BYTES : 0;
 
   if (is_packed || is_signed) {
     sum += HS2N_LANES *
@@ -95,6 +96,7 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
                        blocks(large, sizeof(struct hs2ni_rx_pair))) +
          blocks(rx_msgs, sizeof(struct hs2ni_rx_msg)) +
          (is_signed ? blocks(rx_msgs, HS2N_SIGNATURE_LEN) : 0) +
+         (is_packed ? blocks(HS2N_LANES, HS2NI_BATCH_RAW_MAX) : 0) +
          blocks(HS2NI_HEADS_MAX, sizeof(struct hs2ni_rx_head)) +
          blocks(limits->rx_requests_max, sizeof(struct hs2ni_rx_request)) +
          (any_flagged(types, types_n, HS2N_TYPE_BY_CONTENT)
@@ -130,6 +132,9 @@ uint64_t hs2ni_msgs_footprint(const struct hs2n_limits *limits,
          asked(limits, types, types_n) + hs2ni_msgs_keep_bytes(limits) +
          (any_flagged(types, types_n, HS2N_TYPE_BY_CONTENT)
               ? hs2ni_contents_footprint(limits)
+              : 0) +
+         (hs2ni_msgs_codecs(types, types_n) != 0
+              ? sizeof(struct hs2ni_batch_room)
               : 0) +
          hs2ni_pack_footprint(hs2ni_msgs_codecs(types, types_n));
 }

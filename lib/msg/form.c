@@ -4,7 +4,7 @@
 
 #include <assert.h>
 
-static uint64_t capability(enum hs2n_compression codec) {
+uint64_t hs2ni_form_capability(enum hs2n_compression codec) {
   return codec == HS2N_COMPRESSION_LZ4 ? HS2NI_CAP_LZ4 : HS2NI_CAP_ZSTD;
 }
 
@@ -13,7 +13,7 @@ static uint64_t capability(enum hs2n_compression codec) {
 static bool someone_reads(const struct hs2ni_target *targets, size_t n,
                           enum hs2n_compression codec) {
   for (size_t i = 0; i < n; i++) {
-    if ((targets[i].chan->peer_caps & capability(codec)) != 0) {
+    if ((targets[i].chan->peer_caps & hs2ni_form_capability(codec)) != 0) {
       return true;
     }
   }
@@ -134,7 +134,8 @@ struct hs2n_buf *hs2ni_form_body(const struct hs2ni_tx_msg *m,
                                  bool *out_packed) {
   const struct hs2ni_form *form = m->form;
 
-  *out_packed = form != NULL && form->packed != NULL &&
-                (m->lane->chan->peer_caps & capability(form->codec)) != 0;
+  *out_packed =
+      form != NULL && form->packed != NULL &&
+      (m->lane->chan->peer_caps & hs2ni_form_capability(form->codec)) != 0;
   return *out_packed ? form->packed : m->body;
 }

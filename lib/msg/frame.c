@@ -88,12 +88,12 @@ static uint32_t flags_of(const struct hs2ni_tx_msg *m) {
   return flags;
 }
 
-/* What f carries, and the bytes in front of it. */
-static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
-                   bool large) {
+struct hs2ni_record hs2ni_frame_record(const struct hs2ni_tx_msg *m,
+                                       enum hs2ni_record_kind kind,
+                                       uint64_t seq) {
   struct hs2ni_record record = {
-      .kind = large ? HS2NI_RECORD_LARGE : HS2NI_RECORD_MSG,
-      .seq = m->seq,
+      .kind = kind,
+      .seq = seq,
       .type = m->type,
       .flags = flags_of(m),
       .view = m->view,
@@ -101,14 +101,9 @@ static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
       .request = m->number,
       .status = m->status,
   };
-  uint8_t bytes[HS2NI_RECORD_MAX];
   bool packed;
-  size_t len;
 
-  f->body = hs2ni_form_body(m, &packed);
-  if (f->body != NULL) {
-    (void)hs2ni_buf_ref(f->body);
-  }
+  (void)hs2ni_form_body(m, &packed);
   if (packed) {
     record.flags |= HS2NI_FLAG_COMPRESSED;
     record.codec = (enum hs2ni_codec)m->form->codec;
@@ -119,10 +114,31 @@ static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
     record.signature =
         (struct hs2n_span){m->form->signature, HS2N_SIGNATURE_LEN};
   }
-  len = hs2ni_record_encode(&record, bytes);
+  return record;
+}
+
+/* The bytes in front of what f carries. */
+static void put_header(struct hs2ni_frame *f,
+                       const struct hs2ni_record *record) {
+  uint8_t bytes[HS2NI_RECORD_MAX];
+  const size_t len = hs2ni_record_encode(record, bytes);
+
   assert(len <= f->header_room);
   memcpy(f->header, bytes, len);
   f->header_len = (uint8_t)len;
+}
+
+static void encode(struct hs2ni_frame *f, const struct hs2ni_tx_msg *m,
+                   bool large) {
+  const struct hs2ni_record record = hs2ni_frame_record(
+      m, large ? HS2NI_RECORD_LARGE : HS2NI_RECORD_MSG, m->seq);
+  bool packed;
+
+  f->body = hs2ni_form_body(m, &packed);
+  if (f->body != NULL) {
+    (void)hs2ni_buf_ref(f->body);
+  }
+  put_header(f, &record);
 }
 
 static size_t header_room(bool is_signed) {
@@ -178,6 +194,30 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   return f;
 }
 
+struct hs2ni_frame *hs2ni_frame_of_batch(struct hs2ni_tx_lane *lane,
+                                         struct hs2ni_tx_batch *batch,
+                                         enum hs2n_compression codec,
+                                         uint32_t raw_len) {
+  const struct hs2ni_record record = {.kind = HS2NI_RECORD_BATCH,
+                                      .codec = (enum hs2ni_codec)codec,
+                                      .raw_len = raw_len,
+                                      .body_len = batch->len};
+  struct hs2ni_frame *f =
+      hs2ni_pool_take(hs2ni_chan_pool(lane->chan), hs2ni_frame_size(false));
+
+  if (f == NULL) {
+    return NULL;
+  }
+  *f = (struct hs2ni_frame){.lane = lane,
+                            .batch = batch,
+                            .order = lane->next->order,
+                            .body_len = batch->len,
+                            .header_room = (uint8_t)header_room(false)};
+  put_header(f, &record);
+  hs2ni_frame_append(f);
+  return f;
+}
+
 void hs2ni_frame_append(struct hs2ni_frame *f) {
   struct hs2ni_tx_lane *lane = f->lane;
 
@@ -218,6 +258,9 @@ void hs2ni_frame_free(struct hs2ni_frame *f) {
   }
   if (f->large != NULL) {
     hs2ni_tx_body_free(f->large);
+  }
+  if (f->batch != NULL) {
+    hs2ni_tx_batch_free(lane->chan, f->batch);
   }
   hs2ni_buf_unref(f->body);
   if (f->charged) {

@@ -51,6 +51,9 @@ uint64_t hs2ni_msgs_capabilities(const struct hs2ni_msgs *msgs) {
   if ((msgs->codecs & HS2NI_PACK_BIT(HS2N_COMPRESSION_ZSTD)) != 0) {
     caps |= HS2NI_CAP_ZSTD;
   }
+  if (msgs->codecs != 0) {
+    caps |= HS2NI_CAP_BATCH;
+  }
   return caps;
 }
 
@@ -104,7 +107,9 @@ static int init(struct hs2ni_msgs *msgs) {
                               env->limits.requests_max +
                               env->limits.peers_max * HS2NI_CHAN_TIMERS);
   if (err == HS2N_OK && msgs->codecs != 0) {
-    err = hs2ni_pack_new(&msgs->pack, env, msgs->codecs);
+    msgs->batch = hs2ni_alloc(env, sizeof(*msgs->batch));
+    err = msgs->batch == NULL ? HS2N_ERR_NO_MEMORY
+                              : hs2ni_pack_new(&msgs->pack, env, msgs->codecs);
   }
   if (err == HS2N_OK && any_by_content(msgs)) {
     err = hs2ni_contents_new(&msgs->contents, env);
@@ -141,6 +146,7 @@ void hs2ni_msgs_free(struct hs2ni_msgs *msgs) {
   assert(msgs->requests.open.count == 0);
   hs2ni_deliver_return(msgs);
   hs2ni_pack_free(msgs->pack);
+  hs2ni_free(msgs->env, msgs->batch, sizeof(*msgs->batch));
   hs2ni_contents_free(msgs->contents, msgs->env);
   if (msgs->store != NULL) {
     hs2ni_sends_fini(msgs);

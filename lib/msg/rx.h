@@ -118,6 +118,16 @@ struct hs2ni_rx_loose {
   bool ack_due;
 };
 
+/* A batch on its way. */
+struct hs2ni_rx_batch {
+  uint8_t *packed; /* NULL: none */
+  uint32_t len;
+  uint32_t filled;
+  uint32_t raw_len;
+  uint8_t codec; /* enum hs2n_compression */
+  bool is_open;  /* what is in it is being taken */
+};
+
 struct hs2ni_rx_lane {
   struct hs2ni_chan *chan;
   uint8_t lane;
@@ -140,6 +150,8 @@ struct hs2ni_rx_lane {
   struct hs2ni_rx_msg *partial; /* its body is being filled */
   uint32_t partial_filled;
   uint32_t skip; /* bytes of an unwanted body to come */
+  struct hs2ni_rx_batch batch;
+  bool starved; /* what came in a batch had to be refused for want of room */
   struct hs2ni_list pairs;
   uint64_t pairs_bytes;
   struct hs2ni_held held;
@@ -200,6 +212,10 @@ void hs2ni_rx_lane_init(struct hs2ni_rx_lane *lane, struct hs2ni_chan *chan,
                         uint8_t index);
 enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
                                     struct hs2n_span bytes);
+/* A msg record with its whole body, of which no credit is due. */
+enum hs2n_reason hs2ni_rx_lane_whole(struct hs2ni_rx_lane *lane,
+                                     const struct hs2ni_record *r,
+                                     const uint8_t *body);
 /* Forgets what belongs to the connection: what is not whole, and all behind
  * it, which the peer sends again. */
 void hs2ni_rx_lane_detach(struct hs2ni_rx_lane *lane);
@@ -221,13 +237,6 @@ struct hs2ni_rx_msg *hs2ni_rx_msg_taken(struct hs2ni_rx_lane *lane,
 void hs2ni_rx_msg_free(struct hs2ni_rx_msg *m);
 /* m has come whole, or up to a body with a stream of its own. */
 void hs2ni_rx_ready(struct hs2ni_rx_msg *m);
-/* Whether a msg or large record has only flags that this side said it can
- * read, and a body that may stand in it. */
-bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
-                       const struct hs2ni_record *r);
-/* Why nobody here takes such a message, or HS2N_REASON_NONE. */
-enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
-                                      const struct hs2ni_record *r);
 /* Whether more messages are ready than a peer with our limits would ever have
  * open. */
 bool hs2ni_rx_crowded(const struct hs2ni_rx_lane *lane);
@@ -235,6 +244,34 @@ bool hs2ni_rx_crowded(const struct hs2ni_rx_lane *lane);
 enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
                                 const struct hs2ni_record *r,
                                 enum hs2n_reason code);
+
+/* ---- rx_check.c: what a record says ---------------------------------------
+ */
+
+enum hs2n_type_role hs2ni_rx_role(const struct hs2ni_record *r);
+/* Whether a msg or large record has only flags that this side said it can
+ * read, and a body that may stand in it. */
+bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
+                       const struct hs2ni_record *r);
+/* Why nobody here takes such a message, or HS2N_REASON_NONE. */
+enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
+                                      const struct hs2ni_record *r);
+
+/* ---- rx_batch.c: short messages that come together ------------------------
+ */
+
+enum hs2n_reason hs2ni_rx_batch_begin(struct hs2ni_rx_lane *lane,
+                                      const struct hs2ni_record *r);
+/* Takes bytes of the batch that was begun, and all that is in it when it is
+ * whole. */
+enum hs2n_reason hs2ni_rx_batch_data(struct hs2ni_rx_lane *lane,
+                                     struct hs2n_span in, size_t *used);
+/* Whether there is room for the message of a record, if it is in a batch;
+ * when not, the lane is starved. */
+bool hs2ni_rx_batch_room(struct hs2ni_rx_lane *lane,
+                         const struct hs2ni_record *r);
+/* Gives up a batch that is not whole. */
+void hs2ni_rx_batch_drop(struct hs2ni_rx_lane *lane);
 
 /* ---- rx_loose.c: messages without order ---------------------------------- */
 
@@ -328,6 +365,9 @@ void hs2ni_rx_credit(struct hs2ni_chan *chan, uint64_t stream, size_t len);
  * application holds too much. */
 void hs2ni_rx_credit_body(struct hs2ni_chan *chan, uint64_t stream,
                           struct hs2ni_held *held, size_t len);
+/* Holds the credit back until the application lets go of something. */
+void hs2ni_rx_withhold(struct hs2ni_chan *chan, struct hs2ni_held *held,
+                       size_t len);
 /* The stream of held has ended. */
 void hs2ni_rx_held_end(struct hs2ni_chan *chan, uint64_t stream,
                        struct hs2ni_held *held);

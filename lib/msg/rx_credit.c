@@ -156,17 +156,22 @@ void hs2ni_rx_credit(struct hs2ni_chan *chan, uint64_t stream, size_t len) {
   }
 }
 
+void hs2ni_rx_withhold(struct hs2ni_chan *chan, struct hs2ni_held *held,
+                       size_t len) {
+  if (!chan->rx.withholding) {
+    chan->rx.withholding = true;
+    hs2ni_chan_env(chan)->stats.rx_withheld++;
+  }
+  held->bytes += len;
+}
+
 void hs2ni_rx_credit_body(struct hs2ni_chan *chan, uint64_t stream,
                           struct hs2ni_held *held, size_t len) {
   if (!hs2ni_rx_holds_too_much(chan)) {
     hs2ni_rx_credit(chan, stream, len);
     return;
   }
-  if (!chan->rx.withholding) {
-    chan->rx.withholding = true;
-    hs2ni_chan_env(chan)->stats.rx_withheld++;
-  }
-  held->bytes += len;
+  hs2ni_rx_withhold(chan, held, len);
 }
 
 void hs2ni_rx_held_end(struct hs2ni_chan *chan, uint64_t stream,
@@ -195,6 +200,7 @@ void hs2ni_rx_credit_flush(struct hs2ni_chan *chan) {
   for (size_t i = 0; i < HS2N_LANES; i++) {
     struct hs2ni_rx_lane *lane = &chan->rx.lanes[i];
 
+    lane->starved = false;
     flush(chan, lane->stream, &lane->held);
     for (struct hs2ni_list_node *n = lane->pairs.head; n != NULL; n = n->next) {
       struct hs2ni_rx_pair *p = HS2NI_CONTAINER(n, struct hs2ni_rx_pair, node);

@@ -23,14 +23,6 @@ static struct hs2ni_rx_msg *msg_of(struct hs2ni_list_node *n) {
   return HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
 }
 
-static enum hs2n_type_role role_of(const struct hs2ni_record *r) {
-  if ((r->flags & HS2NI_FLAG_REQUEST) != 0) {
-    return HS2N_ROLE_REQUEST;
-  }
-  return (r->flags & HS2NI_FLAG_RESPONSE) != 0 ? HS2N_ROLE_RESPONSE
-                                               : HS2N_ROLE_MESSAGE;
-}
-
 struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
                                       const struct hs2ni_record *r) {
   struct hs2ni_rx_msg *m =
@@ -47,7 +39,7 @@ struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
         .codec = (uint8_t)r->codec,
         .status = r->status,
         .type = r->type,
-        .role = (uint8_t)role_of(r),
+        .role = (uint8_t)hs2ni_rx_role(r),
         .view_bound = (r->flags & HS2NI_FLAG_VIEW_BOUND) != 0,
         .loose = (r->flags & HS2NI_FLAG_UNORDERED) != 0,
     };
@@ -91,30 +83,10 @@ enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
   hs2ni_chan_env(lane->chan)->stats.refused_signature +=
       code == HS2N_REASON_BAD_SIGNATURE;
   hs2ni_rx_nack(m, code);
-  if (role_of(r) == HS2N_ROLE_RESPONSE && code != HS2N_REASON_APP_BUSY) {
+  if (hs2ni_rx_role(r) == HS2N_ROLE_RESPONSE && code != HS2N_REASON_APP_BUSY) {
     hs2ni_request_spoilt(lane->chan, r->request, code);
   }
   return HS2NI_SKIP;
-}
-
-enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
-                                      const struct hs2ni_record *r) {
-  const struct hs2ni_msg_type *type = &lane->chan->msgs->types[r->type];
-
-  if (!type->declared || type->lane != lane->lane || type->role != role_of(r) ||
-      (type->role == HS2N_ROLE_RESPONSE &&
-       !hs2ni_request_is_answer(lane->chan, r->request, r->type))) {
-    return HS2N_REASON_UNKNOWN_TYPE;
-  }
-  if (type->is_signed && (r->flags & HS2NI_FLAG_SIGNED) == 0) {
-    return HS2N_REASON_BAD_SIGNATURE;
-  }
-  if (r->codec != 0 && type->secret) {
-    return HS2N_REASON_BAD_BODY;
-  }
-  return (r->codec != 0 ? r->raw_len : r->body_len) > type->size_max
-             ? HS2N_REASON_MSG_TOO_BIG
-             : HS2N_REASON_NONE;
 }
 
 bool hs2ni_rx_crowded(const struct hs2ni_rx_lane *lane) {
@@ -160,8 +132,9 @@ static enum hs2ni_fate fate_of(struct hs2ni_rx_lane *lane,
     env->stats.messages_refused++;
     return hs2ni_rx_refuse(lane, r, reason);
   }
-  if (hs2ni_rx_crowded(lane)) {
-    /* More than a peer with our limits would ever have open. */
+  if (hs2ni_rx_crowded(lane) || !hs2ni_rx_batch_room(lane, r)) {
+    /* More than a peer with our limits would ever have open, or more than
+     * fits for now of what comes compressed. */
     lane->refusing = true;
     lane->refuse_from = r->seq;
     return hs2ni_rx_refuse(lane, r, HS2N_REASON_APP_BUSY);
@@ -248,57 +221,13 @@ static enum hs2n_reason take_small(struct hs2ni_rx_lane *lane,
   return HS2N_REASON_NONE;
 }
 
-/* Flags of records that this side said it can read. */
-static uint32_t flags_known(const struct hs2ni_msgs *msgs) {
-  const uint64_t caps = hs2ni_msgs_capabilities(msgs);
-  uint32_t flags = HS2NI_FLAG_VIEW_BOUND;
-
-  if ((caps & (HS2NI_CAP_LZ4 | HS2NI_CAP_ZSTD)) != 0) {
-    flags |= HS2NI_FLAG_COMPRESSED;
-  }
-  if ((caps & HS2NI_CAP_REQUEST) != 0) {
-    flags |= HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE;
-  }
-  if ((caps & HS2NI_CAP_SIGNED) != 0) {
-    flags |= HS2NI_FLAG_SIGNED;
-  }
-  if ((caps & HS2NI_CAP_DATAGRAM) != 0) {
-    flags |= HS2NI_FLAG_UNORDERED;
-  }
-  return flags;
-}
-
-/* Requests and responses keep the order of their lane, and a response answers
- * something that was asked. */
-static bool role_is_good(const struct hs2ni_msgs *msgs,
-                         const struct hs2ni_record *r) {
-  switch (role_of(r)) {
-  case HS2N_ROLE_MESSAGE:
-    return true;
-  case HS2N_ROLE_REQUEST:
-    break;
-  case HS2N_ROLE_RESPONSE:
-    if (!hs2ni_request_known(msgs, r->request)) {
-      return false;
-    }
-    break;
-  }
-  return (r->flags & HS2NI_FLAG_UNORDERED) == 0;
-}
-
-bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
-                       const struct hs2ni_record *r) {
-  return (r->kind == HS2NI_RECORD_MSG || r->kind == HS2NI_RECORD_LARGE) &&
-         (r->flags & ~flags_known(msgs)) == 0 &&
-         hs2ni_rx_packed_well(msgs, r) && role_is_good(msgs, r) &&
-         (r->kind == HS2NI_RECORD_LARGE ||
-          r->body_len <= HS2NI_INLINE_BODY_MAX);
-}
-
 static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
                                     const struct hs2ni_record *r) {
   enum hs2ni_fate fate;
 
+  if (r->kind == HS2NI_RECORD_BATCH) {
+    return hs2ni_rx_batch_begin(lane, r);
+  }
   if (!hs2ni_rx_readable(lane->chan->msgs, r)) {
     return HS2N_REASON_PROTOCOL;
   }
@@ -311,29 +240,47 @@ static enum hs2n_reason take_record(struct hs2ni_rx_lane *lane,
                                        : take_small(lane, r, fate);
 }
 
-static size_t fill(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
+/* The next n bytes of the partial message's body; false: nobody wants them. */
+static bool put(struct hs2ni_rx_lane *lane, const uint8_t *data, size_t n) {
   struct hs2ni_rx_msg *m = lane->partial;
-  const size_t rest = m->body_len - lane->partial_filled;
-  const size_t n = in.len < rest ? in.len : rest;
   const bool wanted = m->body != NULL;
 
   if (wanted) {
-    memcpy(hs2ni_buf_data(m->body) + lane->partial_filled, in.data, n);
+    memcpy(hs2ni_buf_data(m->body) + lane->partial_filled, data, n);
   }
   lane->partial_filled += (uint32_t)n;
-  if (n == rest) {
+  if (lane->partial_filled == m->body_len) {
     lane->partial = NULL;
     if (wanted) {
       hs2ni_rx_buf_whole(lane->chan, m->body_len);
     }
     hs2ni_rx_ready(m);
   }
-  if (wanted) {
+  return wanted;
+}
+
+static size_t fill(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
+  const size_t rest = lane->partial->body_len - lane->partial_filled;
+  const size_t n = in.len < rest ? in.len : rest;
+
+  if (put(lane, in.data, n)) {
     hs2ni_rx_credit_body(lane->chan, lane->stream, &lane->held, n);
   } else {
     hs2ni_rx_credit(lane->chan, lane->stream, n);
   }
   return n;
+}
+
+enum hs2n_reason hs2ni_rx_lane_whole(struct hs2ni_rx_lane *lane,
+                                     const struct hs2ni_record *r,
+                                     const uint8_t *body) {
+  const enum hs2n_reason reason = take_record(lane, r);
+
+  lane->skip = 0;
+  if (reason == HS2N_REASON_NONE && lane->partial != NULL) {
+    (void)put(lane, body, r->body_len);
+  }
+  return reason;
 }
 
 static size_t pass_over(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
@@ -344,32 +291,38 @@ static size_t pass_over(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
   return n;
 }
 
+/* Takes a record from the front of in, or keeps its front. */
+static enum hs2n_reason next_record(struct hs2ni_rx_lane *lane,
+                                    struct hs2n_span in, size_t *used) {
+  struct hs2n_span rest = in;
+  struct hs2ni_record record;
+  const int got = hs2ni_stash_record(&lane->stash, &rest, &record);
+
+  if (got < 0) {
+    return HS2N_REASON_PROTOCOL;
+  }
+  *used = in.len - rest.len;
+  hs2ni_rx_credit(lane->chan, lane->stream, *used);
+  return got > 0 ? take_record(lane, &record) : HS2N_REASON_NONE;
+}
+
 enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
                                     struct hs2n_span in) {
   while (in.len > 0) {
-    struct hs2ni_record record;
-    size_t used;
+    enum hs2n_reason reason = HS2N_REASON_NONE;
+    size_t used = 0;
 
     if (lane->partial != NULL) {
       used = fill(lane, in);
+    } else if (lane->batch.packed != NULL) {
+      reason = hs2ni_rx_batch_data(lane, in, &used);
     } else if (lane->skip > 0) {
       used = pass_over(lane, in);
     } else {
-      struct hs2n_span rest = in;
-      const int got = hs2ni_stash_record(&lane->stash, &rest, &record);
-      enum hs2n_reason reason = HS2N_REASON_NONE;
-
-      if (got < 0) {
-        return HS2N_REASON_PROTOCOL;
-      }
-      used = in.len - rest.len;
-      hs2ni_rx_credit(lane->chan, lane->stream, used);
-      if (got > 0) {
-        reason = take_record(lane, &record);
-      }
-      if (reason != HS2N_REASON_NONE) {
-        return reason;
-      }
+      reason = next_record(lane, in, &used);
+    }
+    if (reason != HS2N_REASON_NONE) {
+      return reason;
     }
     in.data += used;
     in.len -= used;
@@ -452,6 +405,7 @@ void hs2ni_rx_lane_detach(struct hs2ni_rx_lane *lane) {
   struct hs2ni_list_node *n = lane->ready.head;
 
   drop_partial(lane);
+  hs2ni_rx_batch_drop(lane);
   while (n != NULL && msg_of(n)->pair == NULL) {
     n = n->next;
   }
@@ -469,6 +423,7 @@ void hs2ni_rx_lane_detach(struct hs2ni_rx_lane *lane) {
   lane->last_seq = 0;
   lane->stash.len = 0;
   lane->skip = 0;
+  lane->starved = false;
   lane->held.bytes = 0;
 }
 

@@ -10,7 +10,7 @@
 
 static bool lane_in_part(const struct hs2ni_rx_lane *lane) {
   return lane->partial != NULL || lane->stash.len > 0 || lane->skip > 0 ||
-         lane->pairs.count > 0;
+         lane->batch.packed != NULL || lane->pairs.count > 0;
 }
 
 static bool in_part(const struct hs2ni_rx *rx) {

@@ -1,10 +1,11 @@
 /* tx: the sending half of a channel, inside the message layer.
  *
- * Three objects, because their lives differ:
+ * Four objects, because their lives differ:
  *
  *   tx_msg    a message for one peer, until it is acknowledged or ends
  *   frame     its bytes on the lane's stream, until the transport holds them
  *   tx_body   its body's own stream, when the body is large
+ *   tx_batch  what a frame of several short messages carries
  *
  * What a lane has not begun to send may be held back for a moment: see
  * tx_hold.h.
@@ -36,6 +37,10 @@ struct hs2ni_send;
  * sum of their lengths is limits.rx_bodies_bytes, which the hello tells. */
 #define HS2NI_LANE_BODIES_MAX 8u
 
+/* Batches of a channel that the link has not acked, bytes: beyond, short
+ * messages go as they are. */
+#define HS2NI_TX_BATCHES_BYTES (1u << 20)
+
 /* Of a record without its signature, and what that takes. */
 #define HS2NI_FRAME_HEADER_MAX 52u
 #define HS2NI_FRAME_SIGNATURE (2u + HS2N_SIGNATURE_LEN)
@@ -53,6 +58,7 @@ struct hs2ni_form {
 struct hs2ni_tx_msg {
   struct hs2ni_list_node node;     /* in tx_lane.msgs, or a list of its loose */
   struct hs2ni_list_node key_node; /* in tx_lane.keyed, if supersede */
+  struct hs2ni_list_node batch_node; /* in members, if frame has a batch */
   struct hs2ni_tx_lane *lane;
   struct hs2ni_send *send;       /* NULL: nobody waits for its end */
   struct hs2ni_request *request; /* whose question it is, or NULL */
@@ -75,20 +81,23 @@ struct hs2ni_tx_msg {
   bool view_bound;
   bool supersede;
   bool datagram_ok;
-  bool begun;  /* bytes of it are on this connection */
-  bool resend; /* bytes of it were on an earlier one */
+  bool packable; /* may be in a batch */
+  bool begun;    /* bytes of it are on this connection */
+  bool resend;   /* bytes of it were on an earlier one */
   struct hs2ni_tx_loose_msg loose;
 };
 
 struct hs2ni_frame {
   struct hs2ni_list_node node; /* in tx_lane.frames, by place */
   struct hs2ni_tx_lane *lane;
-  struct hs2ni_tx_msg *msg; /* NULL: it has ended, or has another frame */
-  struct hs2n_buf *body;    /* own reference; NULL: empty */
+  struct hs2ni_tx_msg *msg;     /* NULL: it has ended, or has another frame, or
+                                   there are several */
+  struct hs2ni_tx_batch *batch; /* NULL: it is of one message */
+  struct hs2n_buf *body;        /* own reference; NULL: empty */
   struct hs2ni_tx_body *large;
   uint32_t body_len; /* bytes behind the header; 0 when large */
   uint32_t charge;   /* budget to give back when this goes, see charged */
-  uint64_t order;    /* of its message */
+  uint64_t order;    /* of its message, the first of several */
   uint64_t sent;     /* bytes that the link took */
   uint64_t end;      /* offset in the stream behind it, once all are sent */
   bool charged;
@@ -96,6 +105,13 @@ struct hs2ni_frame {
   uint8_t header_len;
   uint8_t header_room; /* bytes that header has */
   uint8_t header[];
+};
+
+struct hs2ni_tx_batch {
+  struct hs2ni_list members; /* that have not ended, and have no other frame */
+  uint64_t last_seq;
+  uint32_t len;
+  uint8_t bytes[];
 };
 
 struct hs2ni_tx_body {
@@ -144,6 +160,7 @@ struct hs2ni_tx_lane {
   uint64_t offset;     /* bytes of the stream that the link took */
   uint64_t sent_high;  /* highest seq begun */
   uint64_t resume_seq; /* after BUSY the peer waits for this number */
+  uint64_t unpackable; /* order of the last that a batch was tried of in vain */
   struct hs2ni_timer pause;
 };
 
@@ -159,6 +176,8 @@ HS2N_MUST_CHECK int hs2ni_form_new(struct hs2ni_form **out,
                                    struct hs2ni_msgs *msgs,
                                    const struct hs2ni_target *targets, size_t n,
                                    const struct hs2n_msg *msg);
+/* What a peer must be able to read, HS2NI_CAP_*. */
+uint64_t hs2ni_form_capability(enum hs2n_compression codec);
 /* form may be NULL in both. */
 struct hs2ni_form *hs2ni_form_ref(struct hs2ni_form *form);
 void hs2ni_form_unref(struct hs2ni_form *form);
@@ -217,7 +236,9 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq);
 /* Goes on after a pause: the peer is busy, or memory ran out and nothing else
  * is going to wake the lane. */
 void hs2ni_tx_lane_retry(struct hs2ni_tx_lane *lane);
-/* Whether m had no use any more, and was ended. */
+/* Whether m has no use any more. */
+bool hs2ni_tx_lane_ends(const struct hs2ni_tx_msg *m);
+/* Whether it had none, and was ended. */
 bool hs2ni_tx_lane_ended(struct hs2ni_tx_msg *m);
 /* Opens a stream for the lane: false when there is none now, and the lane goes
  * on when it can. */
@@ -230,6 +251,16 @@ void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane);
 /* A frame for m at the end of its lane's frames, or in none yet when m has no
  * order.  NULL: no memory, no stream or no room for one more now. */
 struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m);
+/* The same for a batch at the front of the lane's next messages, which it
+ * takes. */
+struct hs2ni_frame *hs2ni_frame_of_batch(struct hs2ni_tx_lane *lane,
+                                         struct hs2ni_tx_batch *batch,
+                                         enum hs2n_compression codec,
+                                         uint32_t raw_len);
+/* What m is on the wire under a number. */
+struct hs2ni_record hs2ni_frame_record(const struct hs2ni_tx_msg *m,
+                                       enum hs2ni_record_kind kind,
+                                       uint64_t seq);
 /* Whether the lane may have one more frame. */
 bool hs2ni_frame_room(const struct hs2ni_tx_lane *lane);
 /* Puts a frame at the end of its lane's frames. */
@@ -244,6 +275,15 @@ void hs2ni_frame_leave(struct hs2ni_frame *f, enum hs2n_reason code,
 /* The transport holds its bytes in the lane's stream. */
 void hs2ni_frame_acked(struct hs2ni_frame *f);
 void hs2ni_frame_free(struct hs2ni_frame *f);
+
+/* ---- tx_batch.c: short messages together --------------------------------- */
+
+/* A frame of the lane's next messages, which it moves on behind them; NULL:
+ * the next one goes by itself. */
+struct hs2ni_frame *hs2ni_tx_batch_frame(struct hs2ni_tx_lane *lane);
+/* m, whose frame has a batch, has ended or is to have another frame. */
+void hs2ni_tx_batch_leave(struct hs2ni_tx_msg *m);
+void hs2ni_tx_batch_free(struct hs2ni_chan *chan, struct hs2ni_tx_batch *batch);
 
 /* ---- tx_body.c: streams of large bodies ---------------------------------- */
 

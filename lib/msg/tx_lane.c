@@ -77,6 +77,10 @@ static enum hs2n_reason peer_refuses(const struct hs2ni_tx_msg *m) {
                                       : HS2N_REASON_NONE;
 }
 
+bool hs2ni_tx_lane_ends(const struct hs2ni_tx_msg *m) {
+  return hs2ni_tx_expired(m) || peer_refuses(m) != HS2N_REASON_NONE;
+}
+
 bool hs2ni_tx_lane_ended(struct hs2ni_tx_msg *m) {
   const enum hs2n_reason reason = peer_refuses(m);
 
@@ -102,7 +106,7 @@ static bool is_resuming(const struct hs2ni_tx_lane *lane) {
   const struct hs2ni_frame *last = frame_of(lane->frames.tail);
 
   return lane->resume_seq != 0 && last != NULL && last->sent == 0 &&
-         last->msg->seq == lane->resume_seq;
+         last->msg != NULL && last->msg->seq == lane->resume_seq;
 }
 
 /* A frame for the next message that is worth writing, or NULL.  Copies of
@@ -125,6 +129,10 @@ static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
     if (hs2ni_tx_lane_ended(m)) {
       continue;
     }
+    f = hs2ni_tx_batch_frame(lane);
+    if (f != NULL) {
+      return f;
+    }
     f = hs2ni_frame_new(m);
     if (f != NULL) {
       lane->next = msg_of(m->node.next);
@@ -141,6 +149,10 @@ static void add_part(struct hs2ni_chunk *out, const uint8_t *data, size_t len) {
   }
 }
 
+static const uint8_t *body_of(const struct hs2ni_frame *f) {
+  return f->batch != NULL ? f->batch->bytes : hs2n_buf_span(f->body).data;
+}
+
 static void add_parts(struct hs2ni_chunk *out, const struct hs2ni_frame *f) {
   const size_t in_body =
       f->sent > f->header_len ? (size_t)f->sent - f->header_len : 0;
@@ -149,7 +161,7 @@ static void add_parts(struct hs2ni_chunk *out, const struct hs2ni_frame *f) {
     add_part(out, f->header + f->sent, f->header_len - (size_t)f->sent);
   }
   if (f->body_len > 0) {
-    add_part(out, hs2n_buf_span(f->body).data + in_body, f->body_len - in_body);
+    add_part(out, body_of(f) + in_body, f->body_len - in_body);
   }
 }
 
@@ -241,6 +253,18 @@ static void begin(struct hs2ni_tx_lane *lane, struct hs2ni_tx_msg *m) {
   }
 }
 
+/* All that are in it; a number is on its way though its message has ended. */
+static void begin_batch(struct hs2ni_tx_lane *lane,
+                        const struct hs2ni_tx_batch *batch) {
+  for (struct hs2ni_list_node *n = batch->members.head; n != NULL;
+       n = n->next) {
+    begin(lane, HS2NI_CONTAINER(n, struct hs2ni_tx_msg, batch_node));
+  }
+  if (batch->last_seq > lane->sent_high) {
+    lane->sent_high = batch->last_seq;
+  }
+}
+
 void hs2ni_tx_lane_sent(struct hs2ni_tx_lane *lane, size_t len) {
   if (lane->offset < lane->head_len) {
     const size_t head = lane->head_len - (size_t)lane->offset;
@@ -254,7 +278,9 @@ void hs2ni_tx_lane_sent(struct hs2ni_tx_lane *lane, size_t len) {
     const size_t rest = hs2ni_frame_len(f) - (size_t)f->sent;
     const size_t n = len < rest ? len : rest;
 
-    if (f->sent == 0) {
+    if (f->sent == 0 && f->batch != NULL) {
+      begin_batch(lane, f->batch);
+    } else if (f->sent == 0) {
       begin(lane, f->msg);
     }
     f->sent += n;
@@ -294,7 +320,9 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
     if (m->frame == NULL) {
       continue;
     }
-    if (m->frame->large != NULL && m->frame->sent > 0) {
+    if (m->frame->batch != NULL) {
+      hs2ni_tx_batch_leave(m);
+    } else if (m->frame->large != NULL && m->frame->sent > 0) {
       /* The message waits until this body is out of the way (frame.c). */
       hs2ni_tx_body_end(m->frame->large, HS2N_REASON_WITHDRAWN);
     } else {
@@ -303,6 +331,7 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
   }
   lane->resume_seq = seq;
   hs2ni_tx_hold_end(lane); /* what is fresh waits behind what was refused */
+  lane->unpackable = 0;
   hs2ni_tx_lane_retry(lane);
   return true;
 }
@@ -331,4 +360,5 @@ void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane) {
   lane->offset = 0;
   lane->sent_high = 0;
   lane->resume_seq = 0;
+  lane->unpackable = 0;
 }

@@ -100,6 +100,9 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
       .view_bound = (msg->flags & HS2N_MSG_VIEW_BOUND) != 0,
       .supersede = (msg->flags & HS2N_MSG_SUPERSEDE) != 0,
       .datagram_ok = (msg->flags & HS2N_MSG_DATAGRAM_OK) != 0,
+      .packable =
+          chan->msgs->types[msg->type].compression != HS2N_COMPRESSION_NONE &&
+          (msg->flags & HS2N_MSG_SECRET) == 0,
       .key = msg->key,
   };
   if (msg->body != NULL && hs2n_buf_span(msg->body).len > 0) {
@@ -205,11 +208,14 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
   lane->view_bound_n -= m->view_bound;
   lane->dated_n -= m->deadline != 0;
   hs2ni_tx_hold_left(lane);
-  if (m->frame != NULL) {
+  if (m->frame != NULL && m->frame->batch == NULL) {
     /* The body stays in memory as long as the transport needs it, so the
      * room it takes is not given to others before. */
     hs2ni_frame_leave(m->frame, code, true);
   } else {
+    if (m->frame != NULL) {
+      hs2ni_tx_batch_leave(m); /* which has bytes and a budget of its own */
+    }
     hs2ni_tx_uncharge(lane, bytes);
   }
   hs2ni_tx_discard(m);

@@ -39,6 +39,7 @@
 #define HS2NI_CAP_REQUEST (1u << 3)   /* requests and responses */
 #define HS2NI_CAP_SIGNED (1u << 4)    /* signed messages */
 #define HS2NI_CAP_HEARTBEAT (1u << 5) /* heartbeats */
+#define HS2NI_CAP_BATCH (1u << 6)     /* batches, by the codecs it reads */
 
 struct hs2ni_hello_type {
   uint8_t id;

@@ -10,6 +10,7 @@
 #define MSG_ELEMENTS_MAX 11u /* with all extras */
 #define ACK_ELEMENTS 4u      /* of a nack too */
 #define HEARTBEAT_ELEMENTS 5u
+#define BATCH_ELEMENTS 4u
 
 static_assert(MSG_ELEMENTS_MAX + HS2NI_RECORD_EXTRA_MAX < 24,
               "the head of every record's array is one byte");
@@ -130,19 +131,34 @@ size_t hs2ni_head_encode(const struct hs2ni_head *head,
 
 /* ---- records ------------------------------------------------------------- */
 
+/* The least that a record of this kind has. */
+static size_t elements_of(enum hs2ni_record_kind kind) {
+  switch (kind) {
+  case HS2NI_RECORD_MSG:
+  case HS2NI_RECORD_LARGE:
+    return MSG_ELEMENTS;
+  case HS2NI_RECORD_ACK:
+  case HS2NI_RECORD_NACK:
+    return ACK_ELEMENTS;
+  case HS2NI_RECORD_HEARTBEAT:
+    return HEARTBEAT_ELEMENTS;
+  case HS2NI_RECORD_BATCH:
+    return BATCH_ELEMENTS;
+  }
+  return 0;
+}
+
 /* The kind, one of those that n elements are neither too few nor too many
  * for. */
 static enum hs2ni_record_kind read_record_kind(struct hs2ni_cbor_reader *r,
                                                size_t n) {
   const uint64_t min = n < MSG_ELEMENTS ? HS2NI_RECORD_ACK : HS2NI_RECORD_MSG;
-  const uint64_t max =
-      n < HEARTBEAT_ELEMENTS ? HS2NI_RECORD_NACK : HS2NI_RECORD_HEARTBEAT;
   const enum hs2ni_record_kind kind =
-      (enum hs2ni_record_kind)hs2ni_cbor_uint(r, min, max);
-  const size_t own =
-      kind == HS2NI_RECORD_HEARTBEAT ? HEARTBEAT_ELEMENTS : ACK_ELEMENTS;
+      (enum hs2ni_record_kind)hs2ni_cbor_uint(r, min, HS2NI_RECORD_BATCH);
+  const size_t own = elements_of(kind);
 
-  if (kind >= HS2NI_RECORD_ACK && n > own + HS2NI_RECORD_EXTRA_MAX) {
+  if (n < own ||
+      (kind >= HS2NI_RECORD_ACK && n > own + HS2NI_RECORD_EXTRA_MAX)) {
     hs2ni_cbor_fail(r, HS2N_ERR_MALFORMED);
   }
   return kind;
@@ -249,6 +265,15 @@ static void read_heartbeat(struct hs2ni_cbor_reader *r,
       hs2ni_cbor_bytes(r, HS2NI_SIGNATURE_LEN, HS2NI_SIGNATURE_LEN);
 }
 
+static void read_batch(struct hs2ni_cbor_reader *r, size_t n,
+                       struct hs2ni_record *record) {
+  record->codec =
+      (enum hs2ni_codec)hs2ni_cbor_uint(r, HS2NI_CODEC_LZ4, HS2NI_CODEC_ZSTD);
+  record->raw_len = (uint32_t)hs2ni_cbor_size(r, HS2NI_BATCH_RAW_MAX);
+  skip_unknown(r, n - BATCH_ELEMENTS);
+  record->body_len = (uint32_t)hs2ni_cbor_bytes_head(r, HS2NI_BATCH_RAW_MAX);
+}
+
 /* The elements of an array of n behind its kind. */
 static void read_record(struct hs2ni_cbor_reader *r, size_t n,
                         struct hs2ni_record *record) {
@@ -272,6 +297,9 @@ static void read_record(struct hs2ni_cbor_reader *r, size_t n,
   case HS2NI_RECORD_HEARTBEAT:
     read_heartbeat(r, record);
     skip_unknown(r, n - HEARTBEAT_ELEMENTS);
+    return;
+  case HS2NI_RECORD_BATCH:
+    read_batch(r, n, record);
     return;
   }
 }
@@ -365,6 +393,17 @@ static void put_heartbeat(struct hs2ni_cbor_writer *w,
   hs2ni_cbor_put_bytes(w, record->signature);
 }
 
+static void put_batch(struct hs2ni_cbor_writer *w,
+                      const struct hs2ni_record *record) {
+  assert(record->raw_len <= HS2NI_BATCH_RAW_MAX);
+  assert(record->body_len <= HS2NI_BATCH_RAW_MAX);
+  hs2ni_cbor_put_array(w, BATCH_ELEMENTS);
+  hs2ni_cbor_put_uint(w, record->kind);
+  hs2ni_cbor_put_uint(w, record->codec);
+  hs2ni_cbor_put_uint(w, record->raw_len);
+  hs2ni_cbor_put_bytes_head(w, record->body_len);
+}
+
 size_t hs2ni_record_encode(const struct hs2ni_record *record,
                            uint8_t out[HS2NI_RECORD_MAX]) {
   struct hs2ni_cbor_writer w = hs2ni_cbor_writer_over(out, HS2NI_RECORD_MAX);
@@ -373,6 +412,8 @@ size_t hs2ni_record_encode(const struct hs2ni_record *record,
     put_msg(&w, record);
   } else if (record->kind == HS2NI_RECORD_HEARTBEAT) {
     put_heartbeat(&w, record);
+  } else if (record->kind == HS2NI_RECORD_BATCH) {
+    put_batch(&w, record);
   } else {
     assert(record->kind == HS2NI_RECORD_ACK ||
            record->kind == HS2NI_RECORD_NACK);

@@ -29,6 +29,10 @@
  *
  *   [5, view, unix_ms, interval_ms, signature, ..]
  *                                  heartbeat, on the stream of acks; see beat.h
+ *   [6, codec, raw_len, .., packed]
+ *                                  batch: packed is a byte string that inflates
+ *                                  to raw_len bytes, which are whole msg
+ *                                  records with their bodies
  *
  * Extras stand in this order, each only with its flag:
  *
@@ -60,6 +64,9 @@
 #define HS2NI_RECORD_EXTRA_MAX 4u
 #define HS2NI_ACK_BITMAP_MAX 128u /* bytes: 1024 numbers */
 #define HS2NI_SIGNATURE_LEN 64u
+#define HS2NI_BATCH_RAW_MAX 32768u /* bytes, inflated */
+#define HS2NI_BATCH_MSGS_MAX 128u
+#define HS2NI_BATCH_BODY_MAX 1023u /* of each of its messages */
 #define HS2NI_HEARTBEAT_MIN_MS 50u
 #define HS2NI_HEARTBEAT_MAX_MS 60000u
 
@@ -99,6 +106,7 @@ enum hs2ni_record_kind {
   HS2NI_RECORD_ACK = 3,
   HS2NI_RECORD_NACK = 4,
   HS2NI_RECORD_HEARTBEAT = 5,
+  HS2NI_RECORD_BATCH = 6,
 };
 
 struct hs2ni_record {
@@ -109,9 +117,11 @@ struct hs2ni_record {
   uint8_t type;      /* MSG, LARGE: < HS2N_TYPES_MAX */
   uint32_t flags;    /* MSG, LARGE: known bits only */
   uint64_t view;     /* MSG, LARGE, HEARTBEAT */
-  uint32_t body_len; /* MSG: its body follows;  LARGE: on its own stream */
-  enum hs2ni_codec codec;     /* COMPRESSED */
-  uint32_t raw_len;           /* COMPRESSED: <= HS2N_BODY_MAX */
+  uint32_t body_len; /* MSG: its body follows;  LARGE: on its own stream;
+                        BATCH: packed, which follows */
+  enum hs2ni_codec codec;     /* COMPRESSED, BATCH */
+  uint32_t raw_len;           /* COMPRESSED: <= HS2N_BODY_MAX;
+                                 BATCH: <= HS2NI_BATCH_RAW_MAX */
   uint64_t request;           /* REQUEST, RESPONSE: >= 1 */
   uint32_t status;            /* RESPONSE */
   struct hs2n_span signature; /* SIGNED, HEARTBEAT: borrowed from the input */
@@ -125,8 +135,9 @@ struct hs2ni_record {
 /* Each decodes one item from the front of in and returns the bytes used
  * (> 0), or HS2N_ERR_TRUNCATED when in may be the front of a good item, or
  * HS2N_ERR_MALFORMED or HS2N_ERR_TOO_BIG when no continuation can make it
- * good.  On error *out is untouched.  A msg is decoded up to its body, whose
- * body_len bytes follow.  Nothing is allocated. */
+ * good.  On error *out is untouched.  A msg is decoded up to its body, and a
+ * batch up to what is packed, whose body_len bytes follow.  Nothing is
+ * allocated. */
 HS2N_MUST_CHECK int32_t hs2ni_head_decode(struct hs2n_span in,
                                           struct hs2ni_head *out);
 HS2N_MUST_CHECK int32_t hs2ni_record_decode(struct hs2n_span in,

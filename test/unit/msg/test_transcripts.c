@@ -246,13 +246,44 @@ static void requests(struct pair *p) {
   settle(p, ACCEPT);
 }
 
+/* Short messages that are queued together go as one record. */
+static void batches(struct pair *p) {
+  connect(p, 7);
+  for (int i = 0; i < 12; i++) {
+    char line[64];
+
+    (void)snprintf(line, sizeof(line), "send 3 %d 5 0 %d %d",
+                   i % 4 == 1 ? 5 : 1, 200 + i, 140 + i);
+    say(p, 0, line);
+  }
+  say(p, 0, "send 2 1 5 0 600 152"); /* signed */
+  say(p, 0, "send 2 1 5 0 700 153");
+  say(p, 0, "send 2 1 5 0 0 154");
+  say(p, 0, "request 6 0 1 600 155");
+  say(p, 0, "request 6 0 1 600 156");
+  settle(p, ACCEPT);
+  for (int i = 0; i < 8; i++) {
+    char line[64];
+
+    (void)snprintf(line, sizeof(line), "send 3 1 5 0 300 %d", 160 + i);
+    say(p, 0, line);
+  }
+  say(p, 0, "write");
+  (void)move(p, 0);
+  say(p, 1, ACCEPT);
+  say(p, 1, "view 6");
+  settle(p, BUSY);
+  say(p, 0, "time 20");
+  settle(p, ACCEPT);
+}
+
 static const struct {
   const char *name;
   void (*play)(struct pair *p);
 } scenes[] = {
     {"small", small},         {"plain", plain},       {"large", large},
     {"datagrams", datagrams}, {"forms", forms},       {"zstd", zstd},
-    {"reconnect", reconnect}, {"requests", requests},
+    {"reconnect", reconnect}, {"requests", requests}, {"batches", batches},
 };
 #define SCENES (sizeof(scenes) / sizeof(scenes[0]))
 

@@ -149,8 +149,8 @@ static void supersede(struct walk *k, const struct model_send *s) {
   }
 }
 
-static void do_send(struct walk *k) {
-  const uint32_t from = (uint32_t)below(k, PLACES), uid = k->sends_n + 1;
+static void do_send(struct walk *k, uint32_t from, uint8_t lane) {
+  const uint32_t uid = k->sends_n + 1;
   struct model_send *s = &k->sends[uid];
   struct hs2ni_target targets[PLACES];
   struct hs2n_msg msg = {.view = k->view[from]};
@@ -162,9 +162,8 @@ static void do_send(struct walk *k) {
   if (uid + 1 >= SENDS_MAX) {
     return;
   }
-  *s = (struct model_send){.from = (uint8_t)from,
-                           .lane = (uint8_t)below(k, HS2N_LANES),
-                           .targets = pick_targets(k, from)};
+  *s = (struct model_send){
+      .from = (uint8_t)from, .lane = lane, .targets = pick_targets(k, from)};
   n = make_targets(k, s, targets);
   pick_flags(k, s, &msg, targets[0].weight);
   tagged = (msg.flags & HS2N_MSG_ACK) != 0;
@@ -183,6 +182,17 @@ static void do_send(struct walk *k) {
   k->sends_n++;
   k->accepted++;
   k->tagged += tagged;
+}
+
+/* Now and then so many that short ones go together. */
+static void do_sends(struct walk *k) {
+  const uint32_t from = (uint32_t)below(k, PLACES);
+  const uint8_t lane = (uint8_t)below(k, HS2N_LANES);
+  const uint64_t n = chance(k, 60) ? 1 + below(k, 60) : 1;
+
+  for (uint64_t i = 0; i < n; i++) {
+    do_send(k, from, lane);
+  }
 }
 
 static size_t count(uint8_t places) {
@@ -545,7 +555,7 @@ static void do_something(struct walk *k) {
   const uint64_t what = below(k, 1000);
 
   if (what < 200) {
-    do_send(k);
+    do_sends(k);
   } else if (what < 700) {
     for (int i = 0; i < 4; i++) {
       world_step(&k->w);
@@ -655,7 +665,7 @@ static struct hs2n_limits pick_limits(struct walk *k) {
 }
 
 static uint64_t seeds = 8;
-static uint64_t sends;
+static uint64_t sends, batches;
 
 static void walk(uint64_t seed, int steps) {
   struct walk *k = calloc(1, sizeof(*k));
@@ -709,6 +719,7 @@ static void walk(uint64_t seed, int steps) {
   }
   for (uint32_t i = 0; i < PLACES; i++) {
     drop_held(k, i);
+    batches += k->w.places[i].env.stats.batches_compressed;
   }
   world_fini(&k->w);
   sends += k->accepted;
@@ -727,8 +738,9 @@ static void whatever_happens_the_rules_hold(void) {
   for (uint64_t seed = 1; seed <= seeds && tap_case_ok; seed++) {
     walk(seed, 100000);
   }
-  printf("# %" PRIu64 " sends\n", sends);
+  printf("# %" PRIu64 " sends, %" PRIu64 " batches\n", sends, batches);
   CHECK(sends >= 10000 * seeds);
+  CHECK(batches >= 100);
 }
 
 int main(int argc, char **argv) {

@@ -115,7 +115,7 @@ static struct hs2ni_record any_record(struct hs2ni_rng *rng,
                                       uint8_t bitmap[HS2NI_ACK_BITMAP_MAX]) {
   struct hs2ni_record r = {
       .kind = (enum hs2ni_record_kind)any(rng, HS2NI_RECORD_MSG,
-                                          HS2NI_RECORD_HEARTBEAT),
+                                          HS2NI_RECORD_BATCH),
   };
 
   switch (r.kind) {
@@ -152,6 +152,11 @@ static struct hs2ni_record any_record(struct hs2ni_rng *rng,
     r.interval_ms =
         (uint32_t)any(rng, HS2NI_HEARTBEAT_MIN_MS, HS2NI_HEARTBEAT_MAX_MS);
     r.signature = (struct hs2n_span){signature, sizeof(signature)};
+    break;
+  case HS2NI_RECORD_BATCH:
+    r.codec = (enum hs2ni_codec)any(rng, HS2NI_CODEC_LZ4, HS2NI_CODEC_ZSTD);
+    r.raw_len = (uint32_t)any(rng, 0, HS2NI_BATCH_RAW_MAX);
+    r.body_len = (uint32_t)any(rng, 0, HS2NI_BATCH_RAW_MAX);
     break;
   }
   return r;
@@ -443,7 +448,7 @@ static void a_heartbeat_has_its_length_its_interval_and_its_signature(void) {
       {"85 05 07 08 19ea61 5840", 0}, /* 60,001 ms */
       {"85 05 07 08 1832 583f", 0},
       {"85 05 07 08 1832 5841", 0},
-      {"85 06 07 08 1832 5840", 0}, /* no such kind */
+      {"85 07 07 08 1832 5840", 0}, /* no such kind */
   };
 
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -503,11 +508,20 @@ static void values_out_of_range_are_refused(void) {
       {0, "84030001 1a04000001", HS2N_ERR_TOO_BIG},
       {0, "84030001 1b", HS2N_ERR_TOO_BIG},
       {1, "8600", HS2N_ERR_MALFORMED}, /* unknown kinds */
-      {1, "8606", HS2N_ERR_MALFORMED},
+      {1, "8607", HS2N_ERR_MALFORMED},
       {1, "8405", HS2N_ERR_MALFORMED}, /* a heartbeat has five */
       {1, "8505", HS2N_ERR_TRUNCATED},
       {1, "8905", HS2N_ERR_TRUNCATED},
       {1, "8a05", HS2N_ERR_MALFORMED},
+      {1, "8406", HS2N_ERR_TRUNCATED},
+      {1, "8806", HS2N_ERR_TRUNCATED},
+      {1, "8906", HS2N_ERR_MALFORMED},    /* too many for a batch */
+      {1, "8406 00", HS2N_ERR_MALFORMED}, /* codecs */
+      {1, "8406 03", HS2N_ERR_MALFORMED},
+      {1, "8406 01 198000 598000", 9}, /* HS2NI_BATCH_RAW_MAX */
+      {1, "8406 01 198001", HS2N_ERR_TOO_BIG},
+      {1, "8406 01 1a", HS2N_ERR_TOO_BIG},
+      {1, "8406 02 198000 598001", HS2N_ERR_TOO_BIG},
       {1, "861818", HS2N_ERR_MALFORMED},
       {1, "8501", HS2N_ERR_MALFORMED}, /* too few elements */
       {1, "8502", HS2N_ERR_MALFORMED},
@@ -578,6 +592,7 @@ static void unknown_trailing_numbers_are_skipped(void) {
       {"86020102010304", "88020102010304 0102"},
       {"8403020341ff", "85030203 41ff 09"},
       {"8404020305", "8804020305 01020304"},
+      {"840601190400 44", "860601190400 0102 44"},
   };
 
   for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -647,15 +662,16 @@ static void a_general_parser_reads_the_same(void) {
     struct hs2ni_record r = any_record(&rng, bitmap);
     struct cbor_load_result result;
     cbor_item_t *tree;
-    size_t len;
+    size_t len, body;
     bool msg;
 
     r.body_len %= 1024;
     len = hs2ni_record_encode(&r, bytes);
     msg = r.kind == HS2NI_RECORD_MSG;
-    tree = cbor_load(bytes, len + (msg ? r.body_len : 0), &result);
+    body = msg || r.kind == HS2NI_RECORD_BATCH ? r.body_len : 0;
+    tree = cbor_load(bytes, len + body, &result);
     REQUIRE(tree != NULL && cbor_isa_array(tree));
-    CHECK_EQ(result.read, len + (msg ? r.body_len : 0));
+    CHECK_EQ(result.read, len + body);
     CHECK_EQ(number_at(tree, 0), r.kind);
     if (msg || r.kind == HS2NI_RECORD_LARGE) {
       CHECK(number_at(tree, 1) == r.seq);
@@ -670,6 +686,10 @@ static void a_general_parser_reads_the_same(void) {
       CHECK(number_at(tree, 1) == r.view);
       CHECK(number_at(tree, 2) == r.unix_ms);
       CHECK_EQ(number_at(tree, 3), r.interval_ms);
+    } else if (r.kind == HS2NI_RECORD_BATCH) {
+      CHECK_EQ(cbor_array_size(tree), 4);
+      CHECK_EQ(number_at(tree, 1), r.codec);
+      CHECK_EQ(number_at(tree, 2), r.raw_len);
     } else {
       CHECK_EQ(cbor_array_size(tree), 4);
       CHECK_EQ(number_at(tree, 1), r.lane + (r.unordered ? HS2N_LANES : 0u));

@@ -129,6 +129,11 @@ static const struct {
       .unix_ms = 0x18ee1234567,
       .interval_ms = 1000,
       .signature = {counting, sizeof(counting)}}},
+    {"84 06 01 190c80 5901f4",
+     {.kind = HS2NI_RECORD_BATCH,
+      .codec = HS2NI_CODEC_LZ4,
+      .raw_len = 3200,
+      .body_len = 500}},
 };
 
 static const char hello_bytes[] =

@@ -30,11 +30,11 @@ enum hs2n_lane {
 #define HS2N_BODY_MAX (64u << 20) /* hard ceiling of any body, bytes */
 
 /* By what the bodies of a type are made smaller on the wire.  Those below
- * 1 KiB are left as they are, unless several follow each other in a lane and
- * have 1 KiB together; and so is what does not save a tenth.  The
- * length of what is compressed shows to whoever watches the connection and
- * tells something of the content: never where an outsider's text and a secret
- * share a body. */
+ * 1 KiB are left as they are, unless several that follow each other in a lane
+ * have so much together: these are compressed as one.  What does not save a
+ * tenth is left as it is.  The length of what is compressed shows to whoever
+ * watches the connection and tells something of the content: never where an
+ * outsider's text and a secret share a body, or short ones share a lane. */
 enum hs2n_compression {
   HS2N_COMPRESSION_NONE = 0,
   HS2N_COMPRESSION_LZ4,  /* some GB/s */
@@ -186,7 +186,8 @@ enum hs2n_msg_flag {
    * that is too long for a datagram, or for a peer that is not connected when
    * it is sent, goes on the stream like any other. */
   HS2N_MSG_DATAGRAM_OK = 1u << 4,
-  /* This one is not compressed, though its type may be. */
+  /* This one is not compressed, though its type may be; neither by itself nor
+   * with others. */
   HS2N_MSG_SECRET = 1u << 5,
   /* With HS2N_MSG_QUORUM: once it is reached, the message ends for the other
    * receivers too, and what they have not got is saved.  Without it the rest

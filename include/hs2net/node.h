@@ -557,10 +557,11 @@ struct hs2n_peer_info {
   uint64_t judged_msgs;   /* that got a final verdict */
   uint64_t rejected_msgs; /* of these, HS2N_REJECT */
   uint64_t judge_cost_ns; /* sum of cost_ns of hs2n_judge */
-  /* Time from hs2n_send (outside of upcalls: from the first byte that left) to
-   * the acknowledgement of the peer's application, of the last delay_samples
-   * messages of lanes CONTROL to PROPOSAL: of half of them, of 90 and of 99 in
-   * a hundred.  Time without a connection does not count. */
+  /* Time from hs2n_send (outside of upcalls, and of what was held back for a
+   * leader: from the first byte that left) to the acknowledgement of the peer's
+   * application, of the last delay_samples messages of lanes CONTROL to
+   * PROPOSAL: of half of them, of 90 and of 99 in a hundred.  Time without a
+   * connection does not count. */
   uint32_t delay_samples; /* 0..64; 0: the times below are 0 */
   hs2n_time delay_p50;
   hs2n_time delay_p90;

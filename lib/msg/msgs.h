@@ -127,7 +127,8 @@ void hs2ni_chan_stats(const struct hs2ni_chan *chan,
 bool hs2ni_chan_heartbeat(const struct hs2ni_chan *chan,
                           struct hs2n_heartbeat *out);
 /* How long permille of a thousand messages took lately, at most, from their
- * queueing to the acknowledgement of the peer's application; 0: none did. */
+ * queueing, or the end of their hold, to the acknowledgement of the peer's
+ * application; 0: none did. */
 hs2n_time hs2ni_chan_delay(const struct hs2ni_chan *chan, uint32_t permille);
 /* Adds to what judging its messages has cost. */
 void hs2ni_chan_cost(struct hs2ni_chan *chan, uint64_t ns);

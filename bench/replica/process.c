@@ -2,9 +2,8 @@
 
 #include "crypto_hs2n.h"
 #include "file.h"
-#include "net.h"
+#include "outside.h"
 #include "port.h"
-#include "store.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -23,9 +22,8 @@ struct process {
   struct hs2n_identity *identity;
   struct rep_keys keys;
   struct rep_file file;
-  struct rep_store *store;
   struct hs2n_io *io;
-  struct rep_net net;
+  struct rep_outside out;
   struct rep_core *core;
   struct rep_port port;
   hs2n_time status_next;
@@ -44,51 +42,11 @@ static int complain(const char *what, const char *why) {
   return 1;
 }
 
-/* ---- the core's environment --------------------------------------------- */
+/* ---- what its client hears --------------------------------------------- */
 
-static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
-                     struct rep_bytes *body) {
-  struct process *const p = self;
-
-  rep_net_send(&p->net, to, kind, view, body);
-}
-
-static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
-                          struct rep_bytes *body) {
-  struct process *const p = self;
-
-  rep_net_broadcast(&p->net, kind, view, body);
-}
-
-static bool env_ask(void *self, const uint32_t *whom, uint32_t count,
-                    struct rep_bytes *body, hs2n_time deadline) {
-  struct process *const p = self;
-
-  return rep_net_ask(&p->net, whom, count, body, deadline);
-}
-
-static void env_enter_view(void *self, uint64_t view,
-                           const uint32_t leaders[REP_LEADERS]) {
-  struct process *const p = self;
-
-  rep_net_enter_view(&p->net, view, leaders);
-}
-
-static uint64_t env_append_block(void *self, const struct rep_block *block) {
-  struct process *const p = self;
-
-  return rep_store_append_block(p->store, block);
-}
-
-static void env_append_state(void *self, uint64_t seq,
-                             const struct rep_state *state) {
-  struct process *const p = self;
-
-  rep_store_append_state(p->store, seq, state);
-}
-
-static void report_commit(struct process *p, const struct rep_block *block,
+static void report_commit(void *self, const struct rep_block *block,
                           const bool *fresh) {
+  struct process *const p = self;
   struct rep_reader r = rep_reader_of(block->txs);
   struct hs2n_span tx;
   struct rep_writer w;
@@ -119,20 +77,6 @@ static void report_commit(struct process *p, const struct rep_block *block,
   }
 }
 
-static void env_commit(void *self, struct rep_block *block, uint64_t log_pos,
-                       const bool *fresh) {
-  struct process *const p = self;
-
-  rep_store_commit(p->store, block, log_pos);
-  report_commit(p, block, fresh);
-}
-
-static struct rep_bytes *env_load(void *self, uint64_t height) {
-  struct process *const p = self;
-
-  return rep_store_load(p->store, height);
-}
-
 /* ---- starting ----------------------------------------------------------- */
 
 static int open_store(struct process *p) {
@@ -149,21 +93,13 @@ static int open_store(struct process *p) {
     wrong = strerror(errno);
   }
   if (wrong == NULL) {
-    wrong = rep_store_open(&p->store, &config);
+    wrong = rep_store_open(&p->out.store, &config);
   }
   return wrong == NULL ? 0 : complain(p->setup->log, wrong);
 }
 
 static int make_core(struct process *p) {
-  const struct rep_env env = {.self = p,
-                              .send = env_send,
-                              .broadcast = env_broadcast,
-                              .ask = env_ask,
-                              .enter_view = env_enter_view,
-                              .append_block = env_append_block,
-                              .append_state = env_append_state,
-                              .commit = env_commit,
-                              .load = env_load};
+  const struct rep_env env = rep_outside_env(&p->out);
   const struct rep_crypto crypto = rep_crypto_hs2n(&p->keys);
   struct rep_config config = p->setup->config;
 
@@ -175,8 +111,8 @@ static int make_core(struct process *p) {
   if (p->core == NULL) {
     return complain("core", "out of memory");
   }
-  p->net.core = p->core;
-  if (!rep_store_restore(p->store, p->core, config.mempool.window_txs)) {
+  p->out.net.core = p->core;
+  if (!rep_store_restore(p->out.store, p->core, config.mempool.window_txs)) {
     return complain(p->setup->log, "can't be read back");
   }
   return 0;
@@ -216,8 +152,8 @@ static int open_node(struct process *p) {
   io_config.log = config.log = log_line;
   io_config.log_data = config.log_data = &start;
   config.identity = p->identity;
-  rep_net_init(&p->net, &p->setup->config, io_now, NULL);
-  rep_net_configure(&p->net, &p->setup->config, &config);
+  rep_net_init(&p->out.net, &p->setup->config, io_now, NULL);
+  rep_net_configure(&p->out.net, &p->setup->config, &config);
   errno = 0;
   err = hs2n_io_new(&p->io, &io_config, &config, &field);
   if (err != HS2N_OK) {
@@ -226,7 +162,7 @@ static int open_node(struct process *p) {
                   err == HS2N_ERR_SYSTEM ? strerror(errno) : "");
     return 1;
   }
-  p->net.node = hs2n_io_node(p->io);
+  p->out.net.node = hs2n_io_node(p->io);
   return 0;
 }
 
@@ -240,7 +176,7 @@ static int name_members(struct process *p) {
                                       .addrs = &p->setup->addrs[i],
                                       .addrs_n = 1};
   }
-  err = rep_net_set_members(&p->net, members);
+  err = rep_net_set_members(&p->out.net, members);
   return err == HS2N_OK ? 0 : complain("members", hs2n_err_text(err));
 }
 
@@ -266,7 +202,7 @@ static int begin(struct process *p, int client) {
 static void end(struct process *p) {
   hs2n_io_free(p->io); /* before the core, which it calls */
   rep_core_free(p->core);
-  rep_store_close(p->store);
+  rep_store_close(p->out.store);
   rep_file_close(&p->file);
   rep_port_fini(&p->port);
   hs2n_identity_free(p->identity);
@@ -313,12 +249,12 @@ static void fill_network(struct process *p, struct rep_status *s) {
   struct hs2n_io_stats io = {.struct_size = sizeof(io)};
   struct hs2n_memory worst = {.struct_size = sizeof(worst)};
 
-  hs2n_limits_memory(&p->net.limits, p->net.types, REP_KINDS, &worst);
+  hs2n_limits_memory(&p->out.net.limits, p->out.net.types, REP_KINDS, &worst);
   s->memory_bound_bytes = worst.total_bytes;
-  hs2n_node_stats(p->net.node, &stats);
+  hs2n_node_stats(p->out.net.node, &stats);
   hs2n_io_stats(p->io, &io);
-  s->peers_up = rep_signers_count(&p->net.connected);
-  s->rtt_ns = p->net.quorum_delay;
+  s->peers_up = rep_signers_count(&p->out.net.connected);
+  s->rtt_ns = p->out.net.quorum_delay;
   s->bytes_sent = stats.udp_bytes_sent;
   s->bytes_received = stats.udp_bytes_received;
   s->datagrams_sent = stats.udp_datagrams_sent;
@@ -326,7 +262,7 @@ static void fill_network(struct process *p, struct rep_status *s) {
   s->messages_sent = stats.messages_sent;
   s->messages_received = stats.messages_received;
   s->messages_refused = stats.messages_refused;
-  s->sends_full = p->net.full;
+  s->sends_full = p->out.net.full;
   s->kernel_drops = io.receive_drops;
 }
 
@@ -339,7 +275,7 @@ static void report_status(struct process *p) {
 
   fill_core(p, &status);
   fill_network(p, &status);
-  rep_store_counters(p->store, &log);
+  rep_store_counters(p->out.store, &log);
   status.log_bytes = log.bytes;
   status.log_flushes = log.flushes;
   status.log_flush_ns = p->file.flush_ns;
@@ -367,7 +303,7 @@ static int turn_io(struct process *p) {
 /* Makes stable what was appended, and lets go what waited for that. */
 static int settle_store(struct process *p) {
   uint64_t seq;
-  const int err = rep_store_flush(p->store, &seq);
+  const int err = rep_store_flush(p->out.store, &seq);
 
   if (err != 0) {
     return complain(p->setup->log, strerror(err));
@@ -396,24 +332,24 @@ static int turn_core(struct process *p) {
     if (turn_io(p) != 0) {
       return 1;
     }
-    sends = p->net.sends;
+    sends = p->out.net.sends;
     if (p->setup->storage == REP_STORE_FSYNC) {
       settle_core(p);
     }
     if (settle_store(p) != 0) {
       return 1;
     }
-  } while (p->net.sends != sends || rep_store_dirty(p->store));
+  } while (p->out.net.sends != sends || rep_store_dirty(p->out.store));
   return 0;
 }
 
 static int do_due(struct process *p) {
-  const uint64_t sends = p->net.sends;
+  const uint64_t sends = p->out.net.sends;
   const hs2n_time now = hs2n_io_now();
 
   if (now >= p->measure_next) {
     p->measure_next = now + MEASURE_EVERY;
-    rep_net_measure(&p->net);
+    rep_net_measure(&p->out.net);
   }
   if (now >= p->status_next && p->port.fd >= 0) {
     p->status_next = now + STATUS_EVERY;
@@ -423,7 +359,9 @@ static int do_due(struct process *p) {
     return 0;
   }
   rep_core_tick(p->core, now);
-  return p->net.sends != sends || rep_store_dirty(p->store) ? turn_core(p) : 0;
+  return p->out.net.sends != sends || rep_store_dirty(p->out.store)
+             ? turn_core(p)
+             : 0;
 }
 
 static hs2n_time next_due(const struct process *p) {
@@ -486,8 +424,8 @@ static int run(struct process *p) {
 static void stop(struct process *p) {
   const hs2n_time until = hs2n_io_now() + STOP_WITHIN;
 
-  hs2n_node_stop(p->net.node, hs2n_io_now());
-  while (!hs2n_node_stopped(p->net.node) && hs2n_io_now() < until) {
+  hs2n_node_stop(p->out.net.node, hs2n_io_now());
+  while (!hs2n_node_stopped(p->out.net.node) && hs2n_io_now() < until) {
     if (hs2n_io_turn(p->io, HS2N_MS(10)) != HS2N_OK) {
       break;
     }
@@ -504,6 +442,8 @@ int rep_process_run(const struct rep_setup *setup, int client) {
   }
   (void)sigaction(SIGTERM, &action, NULL);
   p->setup = setup;
+  p->out.self = p;
+  p->out.commits = report_commit;
   p->port.fd = -1;
   p->file.fd = -1;
   code = begin(p, client);

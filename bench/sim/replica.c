@@ -55,7 +55,8 @@ static struct rep_medium medium_of(struct hs2n_sim_disk *disk) {
                              .append = disk_append};
 }
 
-/* ---- the core's environment ------------------------------------------------
+/* ---- what has to hold of what it does
+ * ------------------------------------------------
  */
 
 /* Reads on in what a crash would leave of the log. */
@@ -128,56 +129,25 @@ static void check_vote(struct replica *r, struct hs2n_span body) {
   }
 }
 
-static void env_send(void *self, uint32_t to, enum rep_kind kind, uint64_t view,
-                     struct rep_bytes *body) {
+static void says(void *self, enum rep_kind kind, uint64_t view,
+                 struct hs2n_span body) {
   struct replica *const r = self;
 
   if (kind == REP_VOTE) {
-    check_vote(r, rep_bytes_span(body));
-  }
-  rep_net_send(&r->net, to, kind, view, body);
-}
-
-static void env_broadcast(void *self, enum rep_kind kind, uint64_t view,
-                          struct rep_bytes *body) {
-  struct replica *const r = self;
-
-  if (kind == REP_TIMEOUT) {
+    check_vote(r, body);
+  } else if (kind == REP_TIMEOUT) {
     judge_timeout(r->judge, r->node, view - REP_TIMEOUT_VIEWS);
     must_be_durable(r, view - REP_TIMEOUT_VIEWS);
   }
-  rep_net_broadcast(&r->net, kind, view, body);
 }
 
-static bool env_ask(void *self, const uint32_t *whom, uint32_t count,
-                    struct rep_bytes *body, hs2n_time deadline) {
-  struct replica *const r = self;
-
-  return rep_net_ask(&r->net, whom, count, body, deadline);
-}
-
-static void env_enter_view(void *self, uint64_t view,
-                           const uint32_t leaders[REP_LEADERS]) {
-  struct replica *const r = self;
-
-  rep_net_enter_view(&r->net, view, leaders);
-}
-
-static uint64_t env_append_block(void *self, const struct rep_block *block) {
+static void takes_up(void *self, const struct rep_block *block) {
   struct replica *const r = self;
 
   r->blocks[r->blocks_next] = (struct replica_block){
       .hash = block->hash, .justify = block->justify->view};
   r->blocks_next = (r->blocks_next + 1) % REPLICA_BLOCKS;
   judge_taken_up(r->judge, r->node, block);
-  return rep_store_append_block(r->store, block);
-}
-
-static void env_append_state(void *self, uint64_t seq,
-                             const struct rep_state *state) {
-  struct replica *const r = self;
-
-  rep_store_append_state(r->store, seq, state);
 }
 
 /* Between two steps: a replica commits several blocks in one. */
@@ -188,19 +158,12 @@ static void has_committed(struct hs2n_sim *sim, void *arg) {
   judge_committed_all(r->judge, r->node);
 }
 
-static void env_commit(void *self, struct rep_block *block, uint64_t log_pos,
-                       const bool *fresh) {
+static void commits(void *self, const struct rep_block *block,
+                    const bool *fresh) {
   struct replica *const r = self;
 
-  rep_store_commit(r->store, block, log_pos);
   judge_commit(r->judge, r->node, block, fresh);
   (void)hs2n_sim_at(r->sim, hs2n_sim_now(r->sim), has_committed, r);
-}
-
-static struct rep_bytes *env_load(void *self, uint64_t height) {
-  struct replica *const r = self;
-
-  return rep_store_load(r->store, height);
 }
 
 /* ---- life ------------------------------------------------------------------
@@ -215,18 +178,22 @@ static hs2n_time clock_of(void *self) {
 void replica_configure(struct replica *r, struct hs2n_config *config,
                        struct hs2n_consensus *out_consensus) {
   r->crypto.keys.identity = config->identity;
-  rep_net_init(&r->net, &r->config, clock_of, r);
-  rep_net_configure(&r->net, &r->config, config);
-  *out_consensus = r->net.methods;
+  r->out.self = r;
+  r->out.says = says;
+  r->out.takes_up = takes_up;
+  r->out.commits = commits;
+  rep_net_init(&r->out.net, &r->config, clock_of, r);
+  rep_net_configure(&r->out.net, &r->config, config);
+  *out_consensus = r->out.net.methods;
 }
 
 /* Tells the judge which blocks the log has as committed. */
 static bool reexecute(struct replica *r, const struct rep_crypto *crypto) {
-  const uint64_t height = rep_store_height(r->store);
+  const uint64_t height = rep_store_height(r->out.store);
 
   judge_restored(r->judge, r->node, height);
   for (uint64_t h = 1; h <= height; h++) {
-    struct rep_bytes *const bytes = rep_store_load(r->store, h);
+    struct rep_bytes *const bytes = rep_store_load(r->out.store, h);
     struct rep_block *block = NULL;
 
     if (bytes != NULL) {
@@ -247,26 +214,18 @@ static const char *open_log(struct replica *r,
   const struct rep_medium medium = medium_of(r->disk);
   const struct rep_store_config config = {
       .medium = &medium, .committee = r->config.committee, .crypto = *crypto};
-  const struct rep_env env = {.self = r,
-                              .send = env_send,
-                              .broadcast = env_broadcast,
-                              .ask = env_ask,
-                              .enter_view = env_enter_view,
-                              .append_block = env_append_block,
-                              .append_state = env_append_state,
-                              .commit = env_commit,
-                              .load = env_load};
-  const char *const wrong = rep_store_open(&r->store, &config);
+  const struct rep_env env = rep_outside_env(&r->out);
+  const char *const wrong = rep_store_open(&r->out.store, &config);
 
   if (wrong != NULL) {
     return wrong;
   }
   r->core = rep_core_new(&r->config, &env, crypto);
-  r->net.core = r->core;
+  r->out.net.core = r->core;
   if (r->core == NULL) {
     return "out of memory";
   }
-  if (!rep_store_restore(r->store, r->core, r->config.mempool.window_txs) ||
+  if (!rep_store_restore(r->out.store, r->core, r->config.mempool.window_txs) ||
       !reexecute(r, crypto)) {
     return "the log can't be read back";
   }
@@ -292,12 +251,12 @@ void replica_start(struct replica *r, struct hs2n_node *node,
   const struct rep_crypto crypto = verdicts_crypto(&r->crypto);
   const char *wrong;
 
-  r->net.node = node;
+  r->out.net.node = node;
   r->disk = disk;
   r->syncs_n = 0;
   r->measure_next = 0;
   rep_crc32c_init(&r->crc);
-  if (rep_net_set_members(&r->net, members) != HS2N_OK) {
+  if (rep_net_set_members(&r->out.net, members) != HS2N_OK) {
     give_up(r, "has no memory for the members");
     return;
   }
@@ -315,9 +274,9 @@ void replica_start(struct replica *r, struct hs2n_node *node,
 
 void replica_stop(struct replica *r) {
   rep_core_free(r->core);
-  rep_store_close(r->store);
+  rep_store_close(r->out.store);
   r->core = NULL;
-  r->store = NULL;
+  r->out.store = NULL;
   r->runs = false;
 }
 
@@ -360,7 +319,7 @@ static void take_synced(struct replica *r, hs2n_time now) {
 /* Writes what was appended. */
 static void settle(struct replica *r) {
   uint64_t seq;
-  const int err = rep_store_flush(r->store, &seq);
+  const int err = rep_store_flush(r->out.store, &seq);
 
   if (err != 0) {
     give_up(r, err == ENOSPC ? "stops: its disk is full"
@@ -376,7 +335,7 @@ hs2n_time replica_deadline(const struct replica *r) {
   if (!r->runs) {
     return HS2N_TIME_NEVER;
   }
-  if (rep_store_dirty(r->store)) {
+  if (rep_store_dirty(r->out.store)) {
     return 0;
   }
   due = rep_core_deadline(r->core);
@@ -392,13 +351,13 @@ void replica_tick(struct replica *r, hs2n_time now) {
   }
   if (now >= r->measure_next) {
     r->measure_next = now + MEASURE_EVERY;
-    rep_net_measure(&r->net);
+    rep_net_measure(&r->out.net);
   }
   take_synced(r, now);
   if (rep_core_deadline(r->core) <= now) {
     rep_core_tick(r->core, now);
   }
-  if (rep_store_dirty(r->store)) {
+  if (rep_store_dirty(r->out.store)) {
     settle(r);
   }
 }

@@ -5,8 +5,7 @@
 
 #include "judge.h"
 #include "log.h"
-#include "net.h"
-#include "store.h"
+#include "outside.h"
 #include "verdicts.h"
 
 #include <hs2net/sim.h>
@@ -35,10 +34,9 @@ struct replica {
   uint32_t node;
   struct rep_config config; /* me: its number */
   struct verdicts_user crypto;
-  struct rep_net net;
+  struct rep_outside out;
   bool runs;
   struct rep_core *core;
-  struct rep_store *store;
   struct hs2n_sim_disk *disk;
   struct replica_sync syncs[REPLICA_SYNCS_MAX];
   size_t syncs_n;

@@ -39,7 +39,7 @@ static hs2n_time timeout_of(const struct cluster *c, uint32_t i) {
  * waits 4 times as long, or some more for what views need. */
 static void check_waits(const struct cluster *c, hs2n_time one_way) {
   for (uint32_t i = 0; i < REPLICAS; i++) {
-    const hs2n_time delay = c->replicas[i].net.quorum_delay;
+    const hs2n_time delay = c->replicas[i].out.net.quorum_delay;
     const hs2n_time timeout = timeout_of(c, i);
 
     CHECK(delay >= 2 * one_way);
@@ -80,9 +80,9 @@ static void a_minority_far_away_does_not_slow_the_others(void) {
     CHECK_EQ(hs2n_sim_set_link(c->sim, HS2N_SIM_ALL, 3, &far), HS2N_OK);
     CHECK(hs2n_sim_run(c->sim, HS2N_S(60)));
     for (uint32_t i = 0; i < 3; i++) {
-      CHECK(c->replicas[i].net.quorum_delay <= HS2N_MS(45));
+      CHECK(c->replicas[i].out.net.quorum_delay <= HS2N_MS(45));
     }
-    CHECK(c->replicas[3].net.quorum_delay >= HS2N_MS(400));
+    CHECK(c->replicas[3].out.net.quorum_delay >= HS2N_MS(400));
   }
   cluster_free(c);
 }
@@ -94,14 +94,14 @@ static void what_was_known_outlives_the_quorum(void) {
 
   CHECK(c != NULL);
   if (c != NULL) {
-    CHECK_EQ(c->replicas[0].net.quorum_delay, 0);
+    CHECK_EQ(c->replicas[0].out.net.quorum_delay, 0);
     CHECK(hs2n_sim_run(c->sim, HS2N_S(10)));
-    before = c->replicas[0].net.quorum_delay;
+    before = c->replicas[0].out.net.quorum_delay;
     CHECK(before > 0);
     hs2n_sim_crash(c->sim, 1, false);
     hs2n_sim_crash(c->sim, 2, false);
     CHECK(hs2n_sim_run(c->sim, HS2N_S(30)));
-    CHECK(c->replicas[0].net.quorum_delay >= HS2N_MS(40));
+    CHECK(c->replicas[0].out.net.quorum_delay >= HS2N_MS(40));
   }
   cluster_free(c);
 }

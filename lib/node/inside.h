@@ -51,6 +51,19 @@ struct hs2n_node {
 /* memory.c: bytes of the node itself, without its parts. */
 uint64_t hs2ni_node_footprint(const struct hs2n_limits *limits);
 
+/* greeting.c: what is said when a connection begins. */
+struct hs2ni_hello;
+/* The bytes of the stream that carries our hello: *out_len from *out, which the
+ * caller gives back.  HS2N_ERR_NO_MEMORY, or what hs2ni_hello_encode says. */
+int hs2ni_greeting_write(struct hs2n_node *node, uint8_t **out,
+                         size_t *out_len);
+/* The hello that the bytes of such a stream carry, which it borrows from; false
+ * when they carry none. */
+bool hs2ni_greeting_read(struct hs2n_span bytes, struct hs2ni_hello *out);
+/* What is wrong with a peer's hello; HS2N_REASON_NONE: it is accepted. */
+enum hs2n_reason hs2ni_greeting_check(struct hs2n_node *node,
+                                      const struct hs2ni_hello *hello);
+
 /* session.c: what speaks on one connection. */
 struct hs2ni_session;
 extern const struct hs2ni_link_user hs2ni_session_link_user;

@@ -73,69 +73,6 @@ void hs2ni_session_breach(struct hs2ni_peer *peer, enum hs2n_reason reason) {
 
 /* ---- our hello ----------------------------------------------------------- */
 
-static bool any_address(const struct hs2n_addr *a) {
-  for (size_t i = 0; i < sizeof(a->ip); i++) {
-    if (a->ip[i] != 0) {
-      return false;
-    }
-  }
-  return true;
-}
-
-static void fill_hello(const struct hs2n_node *node, struct hs2ni_hello *out) {
-  const struct hs2ni_epoch *newest = hs2ni_peers_newest(node->peers);
-
-  *out = (struct hs2ni_hello){
-      .chain_id = {(const uint8_t *)node->chain_id, strlen(node->chain_id)},
-      .version_min = HS2NI_PROTOCOL_MIN,
-      .version_max = HS2NI_PROTOCOL_MAX,
-      .incarnation = node->incarnation,
-      .epoch = newest == NULL ? 0 : newest->number,
-      .capabilities = hs2ni_msgs_capabilities(node->msgs),
-      .types_n = node->types_n,
-  };
-  if (node->env.limits.rx_bodies_bytes > HS2NI_HELLO_BODIES_BYTES) {
-    out->bodies_bytes = node->env.limits.rx_bodies_bytes;
-  }
-  if (node->local.port != 0 && !any_address(&node->local)) {
-    out->addrs[0] = node->local;
-    out->addrs_n = 1;
-  }
-  for (size_t i = 0; i < node->types_n; i++) {
-    out->types[i] = (struct hs2ni_hello_type){
-        .id = node->types[i].id,
-        .lane = (uint8_t)node->types[i].lane,
-        .size_max = node->types[i].size_max,
-    };
-  }
-}
-
-/* Kept as long as it is, a hundred bytes or so: a session lives as long as
- * its connection. */
-static bool write_hello(struct hs2ni_session *s) {
-  const struct hs2ni_head head = {.kind = HS2NI_STREAM_HELLO};
-  struct hs2ni_hello hello;
-  uint8_t head_bytes[HS2NI_HEAD_MAX];
-  uint8_t hello_bytes[HS2NI_HELLO_MAX];
-  size_t n;
-  int len;
-
-  fill_hello(s->node, &hello);
-  n = hs2ni_head_encode(&head, head_bytes);
-  len = hs2ni_hello_encode(&hello, hello_bytes);
-  if (len < 0) {
-    return false;
-  }
-  s->tx_len = n + (size_t)len;
-  s->tx = hs2ni_alloc(env_of(s), s->tx_len);
-  if (s->tx == NULL) {
-    return false;
-  }
-  memcpy(s->tx, head_bytes, n);
-  memcpy(s->tx + n, hello_bytes, (size_t)len);
-  return true;
-}
-
 /* Returns false when memory ran out; a full stream table is waited for. */
 static bool greet(struct hs2ni_session *s) {
   const int err = s->conn->ops->stream_open(s->conn, &s->tx_stream);
@@ -148,52 +85,6 @@ static bool greet(struct hs2ni_session *s) {
 }
 
 /* ---- the peer's hello ---------------------------------------------------- */
-
-/* The hello in s->rx, behind its head. */
-static bool read_hello(const struct hs2ni_session *s, struct hs2ni_hello *out) {
-  struct hs2ni_head head;
-  const int32_t n =
-      hs2ni_head_decode((struct hs2n_span){s->rx, s->rx_len}, &head);
-  struct hs2n_span rest;
-
-  if (n < 0 || head.kind != HS2NI_STREAM_HELLO) {
-    return false;
-  }
-  rest = (struct hs2n_span){s->rx + n, s->rx_len - (size_t)n};
-  return hs2ni_hello_decode(rest, out) == HS2N_OK;
-}
-
-static enum hs2n_reason check_hello(struct hs2ni_session *s,
-                                    const struct hs2ni_hello *hello) {
-  const struct hs2n_node *node = s->node;
-  const size_t len = strlen(node->chain_id);
-
-  if (hello->chain_id.len != len ||
-      memcmp(hello->chain_id.data, node->chain_id, len) != 0) {
-    env_of(s)->stats.refused_chain++;
-    return HS2N_REASON_CHAIN_MISMATCH;
-  }
-  if (hello->version_min > HS2NI_PROTOCOL_MAX ||
-      hello->version_max < HS2NI_PROTOCOL_MIN) {
-    return HS2N_REASON_VERSION_MISMATCH;
-  }
-  return HS2N_REASON_NONE;
-}
-
-static enum hs2n_reason accept_hello(struct hs2ni_session *s) {
-  struct hs2ni_hello hello;
-  enum hs2n_reason reason;
-
-  if (!read_hello(s, &hello)) {
-    return HS2N_REASON_PROTOCOL;
-  }
-  reason = check_hello(s, &hello);
-  if (reason == HS2N_REASON_NONE) {
-    s->incarnation = hello.incarnation;
-    s->rx_there = true;
-  }
-  return reason;
-}
 
 /* Returns whether s carries messages; if not, it may be gone. */
 static bool try_ready(struct hs2ni_session *s) {
@@ -208,6 +99,25 @@ static bool try_ready(struct hs2ni_session *s) {
     }
   }
   return s->chan != NULL;
+}
+
+static bool read_hello(const struct hs2ni_session *s, struct hs2ni_hello *out) {
+  return hs2ni_greeting_read((struct hs2n_span){s->rx, s->rx_len}, out);
+}
+
+static enum hs2n_reason accept_hello(struct hs2ni_session *s) {
+  struct hs2ni_hello hello;
+  enum hs2n_reason reason;
+
+  if (!read_hello(s, &hello)) {
+    return HS2N_REASON_PROTOCOL;
+  }
+  reason = hs2ni_greeting_check(s->node, &hello);
+  if (reason == HS2N_REASON_NONE) {
+    s->incarnation = hello.incarnation;
+    s->rx_there = true;
+  }
+  return reason;
 }
 
 static void receive_hello(struct hs2ni_session *s, struct hs2n_span bytes,
@@ -469,7 +379,7 @@ static void *session_new(void *ctx, struct hs2ni_peer *peer, int slot) {
   s->node = node;
   s->peer = peer;
   s->slot = slot;
-  if (!write_hello(s)) {
+  if (hs2ni_greeting_write(s->node, &s->tx, &s->tx_len) != HS2N_OK) {
     session_free(s);
     return NULL;
   }

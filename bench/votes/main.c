@@ -382,10 +382,13 @@ static bool promises(const struct figures *f) {
                 "copies on loss alone take more bytes than the stream");
   ok &= promise(f[LINK_BOTH].p99 * 10 < f[LINK_SHARED].p99,
                 "a lane of its own does not help a vote");
-  /* One that is being sent, and what the congestion window has put in the
-   * link's own queue. */
-  ok &= promise(f[LINK_BOTH].p50 <= f[LINK_ALONE].p50 + 3 * packet_us,
-                "a proposal holds votes up");
+  /* BBR hands them out in pairs, and fares worse where it is given one at a
+   * time (at 2 % loss and 100 ms it carries 12 % less). */
+  for (size_t i = LINK_LANES; i < SETTINGS; i++) {
+    ok &= promise(f[i].p50 <= f[LINK_ALONE].p50 + 2 * packet_us,
+                  "a proposal holds votes up");
+    ok &= promise(f[i].proposals > 0.7, "votes hold proposals up");
+  }
   return ok;
 }
 

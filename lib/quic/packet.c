@@ -12,10 +12,14 @@ struct packet {
   uint32_t refusals; /* blocked upcalls in this packet */
   bool offered;      /* the user has something for it */
   bool fed;          /* and some of it went in */
+  bool urgent;       /* and it is not to wait for the rest of a packet */
 };
 
 /* A user that keeps offering what is blocked is not asked for ever. */
 #define REFUSALS_MAX 1024u
+
+/* Bytes of a lower lane in the packet of a vote. */
+#define LITTLE 64u
 
 static bool listening(const struct hs2ni_quic_conn *c) {
   return c->up && !c->closing && !c->failed;
@@ -69,6 +73,17 @@ static ngtcp2_ssize finish(struct packet *p, bool more_waits) {
                                    -1, NULL, 0, p->ts);
 }
 
+/* A packet takes as long as all that is in it: on a slow path a proposal that
+ * fills a vote's packet costs the vote ten times its own length. */
+static bool is_urgent(const struct hs2ni_quic_conn *c) {
+  return hs2ni_rank_lane(c->rank) == HS2N_LANE_VOTE;
+}
+
+static void fed(struct packet *p, bool taken) {
+  p->fed = p->fed || taken;
+  p->urgent = p->urgent || (taken && is_urgent(p->c));
+}
+
 static ngtcp2_ssize put_datagram(struct packet *p,
                                  const struct hs2ni_chunk *chunk) {
   struct hs2ni_quic_conn *c = p->c;
@@ -91,13 +106,13 @@ static ngtcp2_ssize put_datagram(struct packet *p,
              rv == NGTCP2_ERR_INVALID_ARGUMENT) {
     return blocked(p, HS2NI_DATAGRAM);
   }
-  p->fed = p->fed || accepted;
+  fed(p, accepted != 0);
   sent(c, HS2NI_DATAGRAM, accepted ? total : 0, false);
   return rv;
 }
 
-static ngtcp2_ssize put_stream(struct packet *p,
-                               const struct hs2ni_chunk *chunk) {
+static ngtcp2_ssize
+put_stream(struct packet *p, const struct hs2ni_chunk *chunk, uint32_t flags) {
   struct hs2ni_quic_conn *c = p->c;
   ngtcp2_vec vec[HS2NI_CHUNK_PARTS];
   size_t total;
@@ -111,8 +126,7 @@ static ngtcp2_ssize put_stream(struct packet *p,
   }
   rv = ngtcp2_conn_writev_stream(
       c->ng, p->path, p->pi, p->dest, p->destlen, &taken,
-      NGTCP2_WRITE_STREAM_FLAG_MORE | NGTCP2_WRITE_STREAM_FLAG_PADDING |
-          (chunk->fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0u),
+      flags | (chunk->fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0u),
       (int64_t)chunk->stream, vec, n, p->ts);
   switch (rv) {
   case NGTCP2_ERR_STREAM_DATA_BLOCKED:
@@ -127,7 +141,7 @@ static ngtcp2_ssize put_stream(struct packet *p,
   default:
     break;
   }
-  p->fed = p->fed || taken >= 0;
+  fed(p, taken >= 0);
   sent(c, chunk->stream, taken < 0 ? 0 : (size_t)taken,
        chunk->fin && taken >= 0 && (size_t)taken == total);
   return rv;
@@ -157,7 +171,31 @@ static bool pull(struct packet *p, struct hs2ni_chunk *chunk) {
   return listening(c);
 }
 
+static void cut(struct hs2ni_chunk *chunk, size_t max) {
+  size_t left = max;
+
+  for (size_t i = 0; i < chunk->parts_n; i++) {
+    struct hs2n_span *part = &chunk->parts[i];
+
+    if (part->len > left) {
+      part->len = left;
+      chunk->fin = false;
+    }
+    left -= part->len;
+  }
+}
+
+/* Completes a packet that is not to wait for what the user has besides.  Some
+ * bytes of that go with it: from a packet without stream data ngtcp2 would
+ * conclude that the application has no more to send, and ignore for a round
+ * trip what it learns of the path. */
+static ngtcp2_ssize put_little(struct packet *p, struct hs2ni_chunk *chunk) {
+  cut(chunk, LITTLE);
+  return put_stream(p, chunk, NGTCP2_WRITE_STREAM_FLAG_NONE);
+}
+
 static ngtcp2_ssize put(struct packet *p) {
+  const bool urgent = p->urgent;
   struct hs2ni_chunk chunk;
 
   if (!pull(p, &chunk)) {
@@ -169,9 +207,14 @@ static ngtcp2_ssize put(struct packet *p) {
   if (hs2ni_quic_deferred_has(p->c->ep, chunk.stream)) {
     /* Opened while this packet was filled: it begins in the next one. */
     sent(p->c, chunk.stream, 0, false);
-    return finish(p, true);
+    return finish(p, !urgent);
   }
-  return put_stream(p, &chunk);
+  if (urgent && hs2ni_rank_lane(chunk.rank) > HS2N_LANE_VOTE) {
+    return put_little(p, &chunk);
+  }
+  return put_stream(p, &chunk,
+                    NGTCP2_WRITE_STREAM_FLAG_MORE |
+                        NGTCP2_WRITE_STREAM_FLAG_PADDING);
 }
 
 ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,

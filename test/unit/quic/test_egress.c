@@ -100,6 +100,27 @@ static void a_vote_to_the_last_peer_passes_the_proposals_to_all_others(void) {
   world_fini(&m.w);
 }
 
+/* A packet takes as long as all that is in it. */
+static void a_proposal_does_not_fill_the_packet_of_a_vote(void) {
+  uint64_t bytes;
+
+  REQUIRE(open_many(1, 6));
+  bytes = m.w.nodes[0].bytes_out;
+  REQUIRE(queue(0, HS2N_LANE_PROPOSAL, 2000) != NULL);
+  REQUIRE(queue(0, HS2N_LANE_VOTE, 150) != NULL);
+  REQUIRE(queue(0, HS2N_LANE_VOTE, 150) != NULL);
+  one_turn();
+  REQUIRE(pieces_n == 3); /* the next waits for its pace */
+  CHECK_EQ(hs2ni_rank_lane(pieces[0].rank), HS2N_LANE_VOTE);
+  CHECK_EQ(hs2ni_rank_lane(pieces[1].rank), HS2N_LANE_VOTE); /* they share */
+  CHECK_EQ(hs2ni_rank_lane(pieces[2].rank), HS2N_LANE_PROPOSAL);
+  CHECK_EQ(pieces[2].len, 64); /* see packet.c */
+  CHECK(m.w.nodes[0].bytes_out - bytes < 450);
+  world_run(&m.w, HS2N_S(1));
+  CHECK(world_arrived(m.out[0], m.in[0]));
+  world_fini(&m.w);
+}
+
 static void queue_vote(struct world_node *node, bool first) {
   if (!first && node->tx_max == 1) {
     node->tx_max = 2; /* once */
@@ -267,6 +288,7 @@ static void no_lower_lane_leaves_while_a_higher_one_could(void) {
 
 int main(void) {
   RUN(a_vote_to_the_last_peer_passes_the_proposals_to_all_others);
+  RUN(a_proposal_does_not_fill_the_packet_of_a_vote);
   RUN(a_vote_queued_between_two_batches_leaves_in_the_next);
   RUN(a_message_reaches_all_its_receivers_before_the_next_begins);
   RUN(a_blocked_peer_is_passed_over_and_gets_the_rest_later);

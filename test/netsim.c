@@ -201,6 +201,7 @@ static void configure(void *self, uint32_t i, struct hs2n_config *c,
   c->mem = &n->mem.mem;
   c->chain_id = s->config.chain_id;
   c->incarnation = ++n->incarnation;
+  c->uplink_bits_per_s = s->config.uplink_bits_per_s;
   c->log = on_log;
   c->log_data = n;
   out_consensus->self = n;

@@ -33,7 +33,8 @@ struct netsim_config {
   struct hs2n_limits limits;
   const struct hs2n_type *types; /* netsim_types at first */
   size_t types_n;
-  const char *chain_id; /* NULL: "sim" */
+  const char *chain_id;       /* NULL: "sim" */
+  uint64_t uplink_bits_per_s; /* of hs2n_config */
   /* Sees each datagram as it is sent, may be NULL. */
   void (*capture)(const uint8_t *data, size_t len, size_t from, size_t to);
   bool log; /* print what the nodes log */

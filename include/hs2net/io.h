@@ -38,12 +38,6 @@ struct hs2n_io_config {
   hs2n_log_fn log;  /* may be NULL; kept.  Called by the owner only; events
                        io.rcvbuf, io.sndbuf, io.offload, io.send, io.failed */
   void *log_data;
-  uint64_t uplink_bits_per_s; /* what the path out of this machine takes, all
-                                 headers included; the kernel is then given a
-                                 millisecond's worth at a time, so that a vote
-                                 never waits behind more.  0: not known; the
-                                 kernel is given what congestion control
-                                 allows. */
 };
 
 /**
@@ -187,8 +181,7 @@ HS2N_API void hs2n_io_join(struct hs2n_io *io);
   X(send_blocked, "times the socket was full")                          \
   X(send_errors, "datagrams given up, such as EMSGSIZE or EPERM")       \
   X(rcvbuf_bytes, "receive buffer granted by the kernel")               \
-  X(sndbuf_bytes, "send buffer granted by the kernel")                  \
-  X(send_held, "times that the node kept its bytes, for the uplink was busy")
+  X(sndbuf_bytes, "send buffer granted by the kernel")
 
 struct hs2n_io_stats {
   size_t struct_size;

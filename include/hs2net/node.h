@@ -81,6 +81,12 @@ struct hs2n_config {
   hs2n_record_fn record; /* the flight recorder, see record.h; NULL: none;
                             kept */
   void *record_data;
+  /* What the path out of this machine takes, bits a second of IP packets, all
+   * nodes behind it together; 0: not known.  The node then gives out no more
+   * than that: a millisecond's worth at a time or, where a full datagram takes
+   * longer, one datagram, so that a vote never waits behind more.  Set it some
+   * per cent below the true rate, or queues form where no node sees them. */
+  uint64_t uplink_bits_per_s;
 };
 
 /**
@@ -221,7 +227,8 @@ HS2N_API hs2n_time hs2n_node_deadline(const struct hs2n_node *node);
 
 /**
  * Writes datagrams to send, highest lane first.  Call it after each recv,
- * tick or call from above until it returns 0.
+ * tick or call from above until it returns 0.  With uplink_bits_per_s it also
+ * returns 0 while the uplink is busy, and hs2n_node_deadline says how long.
  *
  * Thread: owner.  Callback-safe: no.
  *
@@ -456,65 +463,66 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
 
 /* What a node counts.  X(field, text); append only.  All are totals since
  * hs2n_node_new; names follow the metric names of docs/reference.md. */
-#define HS2N_STATS_LIST(X)                                                    \
-  X(udp_datagrams_received, "datagrams taken in")                             \
-  X(udp_datagrams_sent, "datagrams given out")                                \
-  X(udp_bytes_received, "bytes of datagrams taken in")                        \
-  X(udp_bytes_sent, "bytes of datagrams given out")                           \
-  X(packets_dropped_unknown, "no connection, and nothing to answer")          \
-  X(packets_dropped_malformed, "not even a QUIC header")                      \
-  X(stateless_limited, "answers not given, above stateless_per_s")            \
-  X(version_negotiations_sent, "Version Negotiation packets")                 \
-  X(retries_sent, "Retry packets")                                            \
-  X(resets_sent, "stateless resets sent")                                     \
-  X(inbound_limited, "new connections refused by a rate or count limit")      \
-  X(dials, "connection attempts begun")                                       \
-  X(connections_opened, "handshakes completed, both directions")              \
-  X(connections_closed, "connections ended after their handshake")            \
-  X(handshakes_failed, "handshakes that ended in failure")                    \
-  X(refused_wrong_key, "peer showed a key other than expected")               \
-  X(refused_not_member, "key in no live committee")                           \
-  X(refused_certificate, "no, expired, chained or otherwise bad certificate") \
-  X(refused_alpn, "no common ALPN")                                           \
-  X(refused_chain, "other chain")                                             \
-  X(duplicate_connections, "connections closed by the tie-break")             \
-  X(messages_sent, "sends accepted, once per receiver")                       \
-  X(messages_received, "messages handed to on_message")                       \
-  X(message_bytes_sent, "bytes of bodies accepted, once per receiver")        \
-  X(message_bytes_received, "bytes of bodies handed to on_message")           \
-  X(messages_resent, "messages written again on a new connection")            \
-  X(messages_duplicate, "duplicates dropped before on_message")               \
-  X(messages_refused, "messages of peers refused here")                       \
-  X(acks_received, "messages acknowledged by a receiver's application")       \
-  X(completions, "on_done upcalls")                                           \
-  X(tx_full, "sends refused with HS2N_ERR_FULL")                              \
-  X(rx_withheld, "times credit was held back from a peer")                    \
-  X(protocol_errors, "connections closed for a breach of the protocol")       \
-  X(clock_backwards, "calls with a `now` before an earlier one, clamped")     \
-  X(allocation_failures, "times memory ran out")                              \
-  X(messages_superseded, "messages ended by a newer one of their key")        \
-  X(messages_stale, "messages of ended views dropped before on_message")      \
-  X(messages_evicted, "messages of later views dropped for want of room")     \
-  X(bodies_compressed, "bodies compressed, once per send")                    \
-  X(bodies_incompressible, "bodies of such types that did not save a tenth")  \
-  X(bodies_malformed, "bodies of peers that did not inflate as declared")     \
-  X(messages_datagram, "messages sent in datagrams")                          \
-  X(messages_copied, "of these, written on a stream too: no ack in time")     \
-  X(messages_signed, "messages signed, once per send")                        \
-  X(refused_signature, "messages of peers without a good signature")          \
-  X(requests, "requests accepted")                                            \
-  X(requests_asked, "peers asked, over all requests")                         \
-  X(requests_late, "times a peer did not answer a request in its time")       \
-  X(requests_unserved, "requests of peers refused above rx_requests_max")     \
-  X(responses_dropped, "responses that nobody waited for any more")           \
-  X(messages_known, "messages dropped that were known by their content")      \
-  X(heartbeats_sent, "heartbeats sent, once per receiver")                    \
-  X(heartbeats_received, "heartbeats of peers that were verified and kept")   \
-  X(heartbeats_refused, "heartbeats of peers badly signed or going back")     \
-  X(peers_silent, "connections closed for want of a heartbeat in time")       \
-  X(messages_spread, "messages for a leader held back for a moment")          \
-  X(batches_compressed, "batches of short messages compressed")               \
-  X(batches_incompressible, "runs of such messages that did not save a tenth")
+#define HS2N_STATS_LIST(X)                                                     \
+  X(udp_datagrams_received, "datagrams taken in")                              \
+  X(udp_datagrams_sent, "datagrams given out")                                 \
+  X(udp_bytes_received, "bytes of datagrams taken in")                         \
+  X(udp_bytes_sent, "bytes of datagrams given out")                            \
+  X(packets_dropped_unknown, "no connection, and nothing to answer")           \
+  X(packets_dropped_malformed, "not even a QUIC header")                       \
+  X(stateless_limited, "answers not given, above stateless_per_s")             \
+  X(version_negotiations_sent, "Version Negotiation packets")                  \
+  X(retries_sent, "Retry packets")                                             \
+  X(resets_sent, "stateless resets sent")                                      \
+  X(inbound_limited, "new connections refused by a rate or count limit")       \
+  X(dials, "connection attempts begun")                                        \
+  X(connections_opened, "handshakes completed, both directions")               \
+  X(connections_closed, "connections ended after their handshake")             \
+  X(handshakes_failed, "handshakes that ended in failure")                     \
+  X(refused_wrong_key, "peer showed a key other than expected")                \
+  X(refused_not_member, "key in no live committee")                            \
+  X(refused_certificate, "no, expired, chained or otherwise bad certificate")  \
+  X(refused_alpn, "no common ALPN")                                            \
+  X(refused_chain, "other chain")                                              \
+  X(duplicate_connections, "connections closed by the tie-break")              \
+  X(messages_sent, "sends accepted, once per receiver")                        \
+  X(messages_received, "messages handed to on_message")                        \
+  X(message_bytes_sent, "bytes of bodies accepted, once per receiver")         \
+  X(message_bytes_received, "bytes of bodies handed to on_message")            \
+  X(messages_resent, "messages written again on a new connection")             \
+  X(messages_duplicate, "duplicates dropped before on_message")                \
+  X(messages_refused, "messages of peers refused here")                        \
+  X(acks_received, "messages acknowledged by a receiver's application")        \
+  X(completions, "on_done upcalls")                                            \
+  X(tx_full, "sends refused with HS2N_ERR_FULL")                               \
+  X(rx_withheld, "times credit was held back from a peer")                     \
+  X(protocol_errors, "connections closed for a breach of the protocol")        \
+  X(clock_backwards, "calls with a `now` before an earlier one, clamped")      \
+  X(allocation_failures, "times memory ran out")                               \
+  X(messages_superseded, "messages ended by a newer one of their key")         \
+  X(messages_stale, "messages of ended views dropped before on_message")       \
+  X(messages_evicted, "messages of later views dropped for want of room")      \
+  X(bodies_compressed, "bodies compressed, once per send")                     \
+  X(bodies_incompressible, "bodies of such types that did not save a tenth")   \
+  X(bodies_malformed, "bodies of peers that did not inflate as declared")      \
+  X(messages_datagram, "messages sent in datagrams")                           \
+  X(messages_copied, "of these, written on a stream too: no ack in time")      \
+  X(messages_signed, "messages signed, once per send")                         \
+  X(refused_signature, "messages of peers without a good signature")           \
+  X(requests, "requests accepted")                                             \
+  X(requests_asked, "peers asked, over all requests")                          \
+  X(requests_late, "times a peer did not answer a request in its time")        \
+  X(requests_unserved, "requests of peers refused above rx_requests_max")      \
+  X(responses_dropped, "responses that nobody waited for any more")            \
+  X(messages_known, "messages dropped that were known by their content")       \
+  X(heartbeats_sent, "heartbeats sent, once per receiver")                     \
+  X(heartbeats_received, "heartbeats of peers that were verified and kept")    \
+  X(heartbeats_refused, "heartbeats of peers badly signed or going back")      \
+  X(peers_silent, "connections closed for want of a heartbeat in time")        \
+  X(messages_spread, "messages for a leader held back for a moment")           \
+  X(batches_compressed, "batches of short messages compressed")                \
+  X(batches_incompressible, "runs of such messages that did not save a tenth") \
+  X(send_held, "calls of hs2n_node_poll_tx in vain, for the uplink was busy")
 
 struct hs2n_stats {
   size_t struct_size;

@@ -26,7 +26,7 @@ extern "C" {
  * neither call the node nor touch bodies.  bytes are borrowed. */
 typedef void (*hs2n_record_fn)(void *user_data, struct hs2n_span bytes);
 
-#define HS2N_RECORD_FORMAT 1
+#define HS2N_RECORD_FORMAT 2
 
 /* Kinds, with their fields.  Append only. */
 enum hs2n_record_kind {

@@ -135,7 +135,6 @@ static struct hs2n_io *allocate(const struct hs2n_io_config *config) {
   io->timer_fd = -1;
   io->event_fd = -1;
   io->spin = HS2N_US(config->spin_us);
-  hs2ni_uplink_init(&io->uplink, config->uplink_bits_per_s);
   io->log = (struct hs2ni_io_log){.fn = config->log, .data = config->log_data};
   hs2ni_receiver_init(&io->receiver, (uint8_t *)(io + 1));
   hs2ni_sender_init(&io->sender, (uint8_t *)(io + 1) + rx_len, &io->log);

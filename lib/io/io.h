@@ -12,7 +12,6 @@
 #include "io/recv.h"
 #include "io/send.h"
 #include "io/socket.h"
-#include "io/uplink.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,7 +42,6 @@ struct hs2n_io {
 
   struct hs2ni_receiver receiver;
   struct hs2ni_sender sender;
-  struct hs2ni_uplink uplink;
 };
 
 /* Makes the descriptors of the loop.  Returns HS2N_OK or HS2N_ERR_SYSTEM

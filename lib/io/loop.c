@@ -117,8 +117,7 @@ static int set_timer(struct hs2n_io *io, hs2n_time due) {
 }
 
 static bool sender_waits(const struct hs2n_io *io) {
-  return io->sender.blocked || io->sender.retry_at != 0 ||
-         io->uplink.hold_until != 0;
+  return io->sender.blocked || io->sender.retry_at != 0;
 }
 
 static hs2n_time earlier(hs2n_time a, hs2n_time b) {
@@ -134,9 +133,6 @@ static hs2n_time next_due(const struct hs2n_io *io, hs2n_time now) {
   }
   if (io->sender.retry_at != 0) {
     due = earlier(due, io->sender.retry_at);
-  }
-  if (io->uplink.hold_until != 0) {
-    due = earlier(due, io->uplink.hold_until);
   }
   return due;
 }
@@ -243,55 +239,14 @@ static int wait_ready(struct hs2n_io *io, hs2n_time now, hs2n_time until,
 
 /* ---- working ------------------------------------------------------------ */
 
-/* What the uplink takes now, 0 when it must be waited for. */
-static size_t room(struct hs2n_io *io) {
-  const size_t bytes = hs2ni_uplink_room(&io->uplink, hs2n_io_now());
-
-  io->stats.send_held += bytes == 0;
-  return bytes;
-}
-
-static void note_sent(struct hs2n_io *io, hs2n_time now) {
-  const struct hs2ni_sender *s = &io->sender;
-  size_t bytes = 0;
-  size_t datagrams = 0;
-
-  for (size_t i = 0; i < s->count; i++) {
-    const struct hs2n_tx *tx = &s->tx[i];
-
-    bytes += tx->len;
-    datagrams += (tx->len + tx->segment_len - 1) / tx->segment_len;
-  }
-  hs2ni_uplink_sent(&io->uplink, bytes, datagrams, now);
-}
-
-/* Asks the node for what fits into so many bytes. */
-static void ask(struct hs2n_io *io, size_t bytes, hs2n_time now) {
-  struct hs2ni_sender *s = &io->sender;
-  const size_t capacity = bytes < HS2NI_TX_LEN ? bytes : HS2NI_TX_LEN;
-  const size_t full = bytes / capacity;
-  const size_t batches = full < HS2NI_TX_BATCH ? full : HS2NI_TX_BATCH;
-
-  for (size_t i = 0; i < batches; i++) {
-    s->tx[i].capacity = capacity;
-  }
-  s->count = hs2n_node_poll_tx(io->node, s->tx, batches, now);
-}
-
 static void pump(struct hs2n_io *io, hs2n_time now) {
   struct hs2ni_sender *s = &io->sender;
 
   while (hs2ni_sender_flush(s, &io->socket, &io->stats, now)) {
-    const size_t bytes = room(io);
-
-    if (bytes == 0) {
-      return;
-    }
-    ask(io, bytes, now);
+    s->count = hs2n_node_poll_tx(io->node, s->tx, HS2NI_TX_BATCH, now);
     if (s->count == 0) {
       return;
     }
-    note_sent(io, now);
   }
 }
 

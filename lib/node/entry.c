@@ -103,7 +103,8 @@ size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx, size_t n,
   }
   hs2ni_record_poll(node, tx, n, now);
   written = node->link->ops->poll_tx(node->link, tx, n);
-  if (written == 0 && node->phase == HS2NI_PHASE_CLOSING) {
+  if (written == 0 && !node->env.uplink.held &&
+      node->phase == HS2NI_PHASE_CLOSING) {
     node->phase = HS2NI_PHASE_STOPPED;
     hs2ni_posts_close(&node->posts);
     hs2ni_log(&node->env, HS2N_LOG_INFO, "node.stopped", "text=\"%s\"",

@@ -13,6 +13,7 @@ static void init_env(struct hs2n_node *node, const struct hs2ni_config *c,
   env->mem = &node->ledger.mem;
   env->now = now;
   env->limits = c->limits;
+  env->uplink = hs2ni_uplink_of(c->given.uplink_bits_per_s);
   env->stats.struct_size = sizeof(env->stats);
   env->rand = c->given.rand;
   env->rand_data = c->given.rand_data;

@@ -72,6 +72,7 @@ void hs2ni_record_node(struct hs2n_node *node, const struct hs2ni_config *c,
   hs2ni_record_uint(&r, (uint64_t)g->unix_time_s);
   hs2ni_record_uint(&r, g->congestion);
   hs2ni_record_uint(&r, g->udp_payload_max);
+  hs2ni_record_uint(&r, g->uplink_bits_per_s);
   put_limits(&r, &c->limits);
   put_types(&r, c->types, g->types_n);
   hs2ni_record_end(&r);

@@ -263,8 +263,9 @@ void hs2ni_quic_conn_rearm(struct hs2ni_quic_conn *c) {
     at = dead;
   }
   /* What is due although it was served at this very time must not keep the
-   * clock from going on. */
-  if (at <= now && c->last_expiry == now) {
+   * clock from going on, nor what can't be served while the uplink is busy. */
+  if (at <= now &&
+      (c->last_expiry == now || c->ep->env->uplink.bits_per_s != 0)) {
     at = now + HS2N_US(1);
   }
   hs2ni_timer_set(&c->ep->timers, &c->timer, at);

@@ -39,6 +39,7 @@
 /* What Linux takes in one sendmsg with UDP_SEGMENT. */
 #define HS2NI_QUIC_BATCH_BYTES_MAX 65507u
 #define HS2NI_QUIC_BATCH_PACKETS_MAX 64u
+#define HS2NI_QUIC_CREDIT_MAX 1500u /* a full packet, see ready.c */
 
 /* ---- limiting: a rate by one number (limit.c) --------------------------- */
 
@@ -154,6 +155,14 @@ struct hs2ni_quic_echo {
   uint64_t in_flight;    /* after the last look or burst */
 };
 
+/* What held.c watches. */
+struct hs2ni_quic_held {
+  hs2n_time sent_at; /* last packet, if more may follow; 0: not so */
+  uint64_t packets;  /* sent and lost at the beginning of the period */
+  uint64_t lost;
+  bool calm; /* hardly one was lost in the period before */
+};
+
 struct hs2ni_quic_conn {
   struct hs2ni_conn base;
   struct hs2ni_quic_route route;
@@ -177,6 +186,7 @@ struct hs2ni_quic_conn {
   uint64_t next_stream; /* id that the next stream_open gets */
   struct hs2ni_quic_mtu mtu;
   struct hs2ni_quic_echo echo;
+  struct hs2ni_quic_held held;
   uint32_t streams_freed;        /* the peer's, not yet given back as places */
   enum hs2n_reason close_reason; /* with closing */
   struct hs2ni_close failure;    /* with failed */
@@ -242,6 +252,8 @@ struct hs2ni_quic {
   struct hs2ni_list ready;   /* see ready.c */
   struct hs2ni_timers turns; /* by rank */
   uint64_t others;           /* lowest rank that waits besides who is written */
+  size_t ready_credit;       /* bytes that may go before turns, see ready.c */
+  size_t answer_credit;
   struct hs2ni_list tombs;
   struct hs2ni_list tombs_tx;
   uint32_t conns_max;
@@ -413,11 +425,23 @@ void hs2ni_quic_conn_ready(struct hs2ni_quic_conn *c);
 /* The user has something of this rank, or of one that will turn out. */
 void hs2ni_quic_conn_turn(struct hs2ni_quic_conn *c, uint64_t rank);
 void hs2ni_quic_conn_unready(struct hs2ni_quic_conn *c);
-bool hs2ni_quic_any_ready(const struct hs2ni_quic *ep);
+/* Whether there may be something to send. */
+bool hs2ni_quic_any_waits(const struct hs2ni_quic *ep);
+/* What is to be sent next. */
+enum hs2ni_quic_next {
+  HS2NI_QUIC_NEXT_NONE,
+  HS2NI_QUIC_NEXT_ANSWER, /* of stateless.c or a tomb */
+  HS2NI_QUIC_NEXT_READY,  /* a connection's ack and the like */
+  HS2NI_QUIC_NEXT_TURN,   /* what its user has, as its rank says */
+};
+enum hs2ni_quic_next hs2ni_quic_next(const struct hs2ni_quic *ep);
 /* Takes out who is to be written, and notes in ep->others what that one must
- * not be put before.  NULL: nobody.  *out_turn: it is the turn of its rank. */
-struct hs2ni_quic_conn *hs2ni_quic_take_ready(struct hs2ni_quic *ep,
-                                              bool *out_turn);
+ * not be put before.  next is READY or TURN, as hs2ni_quic_next says. */
+struct hs2ni_quic_conn *hs2ni_quic_take(struct hs2ni_quic *ep,
+                                        enum hs2ni_quic_next next);
+/* So many bytes have been sent as this. */
+void hs2ni_quic_note_gone(struct hs2ni_quic *ep, enum hs2ni_quic_next as,
+                          size_t bytes);
 /* Whether c sends again what was lost, while others have something new in the
  * same lane.  ngtcp2 puts lost bytes first, whatever their lane was. */
 bool hs2ni_quic_yields(const struct hs2ni_quic_conn *c);
@@ -425,6 +449,13 @@ bool hs2ni_quic_yields(const struct hs2ni_quic_conn *c);
  * anyway, where those of one lane may share what a packet costs. */
 bool hs2ni_quic_may_offer(const struct hs2ni_quic_conn *c, uint64_t rank,
                           bool joins);
+
+/* held.c */
+/* A batch was written, or nothing could be. */
+void hs2ni_quic_held_sent(struct hs2ni_quic_conn *c, bool wrote);
+/* Whether the uplink alone has kept c from sending since its last packet, and
+ * nothing says that its path would not have taken more. */
+bool hs2ni_quic_was_held(struct hs2ni_quic_conn *c);
 
 /* send.c */
 size_t hs2ni_quic_poll_tx(struct hs2ni_link *link, struct hs2n_tx *tx,

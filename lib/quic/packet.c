@@ -74,9 +74,14 @@ static ngtcp2_ssize finish(struct packet *p, bool more_waits) {
 }
 
 /* A packet takes as long as all that is in it: on a slow path a proposal that
- * fills a vote's packet costs the vote ten times its own length. */
+ * fills a vote's packet costs the vote ten times its own length.  Of control
+ * messages most are acks, which may share where time is not known to be dear.
+ */
 static bool is_urgent(const struct hs2ni_quic_conn *c) {
-  return hs2ni_rank_lane(c->rank) == HS2N_LANE_VOTE;
+  const unsigned lane = hs2ni_rank_lane(c->rank);
+
+  return lane == HS2N_LANE_VOTE ||
+         (lane < HS2N_LANE_VOTE && c->ep->env->uplink.bits_per_s != 0);
 }
 
 static void fed(struct packet *p, bool taken) {
@@ -229,15 +234,20 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
       .destlen = hs2ni_quic_mtu_cap(user_data, destlen),
       .ts = ts,
   };
-  ngtcp2_ssize rv;
+  ngtcp2_ssize rv = 0;
 
   (void)ng;
   if (p.c->closing || p.c->failed || hs2ni_quic_yields(p.c)) {
     return 0; /* earlier packets of the batch still go out */
   }
-  do {
-    rv = put(&p);
-  } while (rv == NGTCP2_ERR_WRITE_MORE);
+  if (hs2ni_quic_was_held(p.c)) {
+    rv = finish(&p, false); /* see held.c; 0 unless there was something */
+  }
+  if (rv == 0) {
+    do {
+      rv = put(&p);
+    } while (rv == NGTCP2_ERR_WRITE_MORE);
+  }
   p.c->resending = rv > 0 && p.offered && !p.fed;
   if (rv > 0) {
     p.c->owes_ack = false;

@@ -135,13 +135,15 @@ static void tick(struct hs2ni_link *link) {
 
 static hs2n_time deadline(const struct hs2ni_link *link) {
   const struct hs2ni_quic *ep = hs2ni_quic_of(link);
+  const hs2n_time timers = hs2ni_timers_deadline(&ep->timers);
 
   /* What waits to be written has not told its next time yet. */
-  if (hs2ni_quic_any_ready(ep) || !hs2ni_list_empty(&ep->tombs_tx) ||
-      ep->answers_n > 0) {
-    return ep->env->now;
+  if (hs2ni_quic_any_waits(ep)) {
+    const hs2n_time opens = hs2ni_uplink_opens(&ep->env->uplink, ep->env->now);
+
+    return opens < timers ? opens : timers;
   }
-  return hs2ni_timers_deadline(&ep->timers);
+  return timers;
 }
 
 /* ---- connections -------------------------------------------------------- */
@@ -335,6 +337,8 @@ int hs2ni_quic_new(struct hs2ni_link **out_link,
   ep->local = config->local;
   memcpy(ep->reset_key, config->reset_key, sizeof(ep->reset_key));
   ep->congestion = config->congestion;
+  ep->ready_credit = HS2NI_QUIC_CREDIT_MAX;
+  ep->answer_credit = HS2NI_QUIC_CREDIT_MAX;
   ep->payload_fixed = config->udp_payload_max != 0;
   ep->payload_max =
       ep->payload_fixed ? config->udp_payload_max : HS2NI_QUIC_PAYLOAD_DEFAULT;

@@ -10,7 +10,16 @@
  *
  * A turn is taken by the rank that the user named, which may be lower than
  * what it then offers.  Each chunk says its true rank; one that must wait for
- * others is put back, and the turn is moved to that rank. */
+ * others is put back, and the turn is moved to that rank.
+ *
+ * Answers without a connection and closing packets go before both.  Where the
+ * uplink is bounded (base/uplink.h) each datagram waits until the one before
+ * has left, so what always goes first could keep the rest waiting for ever:
+ * acks, when more comes in than can be acked packet by packet, and answers,
+ * when strangers ask for them.  They go first only by credit, which others earn
+ * them by what they send: acks as many bytes, answers an eighth.  Before a
+ * control message or a vote they go only with full credit, so that one waits
+ * for a single small packet at most. */
 #include "quic/endpoint.h"
 
 /* A stranger's handshake waits for what the committee decides by, but not for
@@ -45,23 +54,70 @@ void hs2ni_quic_conn_unready(struct hs2ni_quic_conn *c) {
   }
 }
 
-bool hs2ni_quic_any_ready(const struct hs2ni_quic *ep) {
-  return !hs2ni_list_empty(&ep->ready) || ep->turns.count > 0;
+static bool any_answer(const struct hs2ni_quic *ep) {
+  return ep->answers_n > 0 || !hs2ni_list_empty(&ep->tombs_tx);
 }
 
-struct hs2ni_quic_conn *hs2ni_quic_take_ready(struct hs2ni_quic *ep,
-                                              bool *out_turn) {
-  struct hs2ni_timer *first = hs2ni_timers_first(&ep->turns);
-  struct hs2ni_quic_conn *c;
+bool hs2ni_quic_any_waits(const struct hs2ni_quic *ep) {
+  return any_answer(ep) || !hs2ni_list_empty(&ep->ready) || ep->turns.count > 0;
+}
 
-  *out_turn = hs2ni_list_empty(&ep->ready);
-  if (!*out_turn) {
-    c = HS2NI_CONTAINER(ep->ready.head, struct hs2ni_quic_conn, ready_node);
-  } else if (first != NULL) {
-    c = HS2NI_CONTAINER(first, struct hs2ni_quic_conn, turn);
-  } else {
-    return NULL;
+/* Whether what has this credit may go before the turns. */
+static bool has_credit(const struct hs2ni_quic *ep, size_t credit) {
+  const unsigned lane = hs2ni_rank_lane(hs2ni_timers_deadline(&ep->turns));
+
+  if (ep->env->uplink.bits_per_s == 0) {
+    return true;
   }
+  return lane <= HS2N_LANE_VOTE ? credit >= HS2NI_QUIC_CREDIT_MAX : credit > 0;
+}
+
+enum hs2ni_quic_next hs2ni_quic_next(const struct hs2ni_quic *ep) {
+  const bool turn = ep->turns.count > 0;
+  const bool ready = !hs2ni_list_empty(&ep->ready);
+
+  if (any_answer(ep) &&
+      ((!ready && !turn) || has_credit(ep, ep->answer_credit))) {
+    return HS2NI_QUIC_NEXT_ANSWER;
+  }
+  if (ready && (!turn || has_credit(ep, ep->ready_credit))) {
+    return HS2NI_QUIC_NEXT_READY;
+  }
+  return turn ? HS2NI_QUIC_NEXT_TURN : HS2NI_QUIC_NEXT_NONE;
+}
+
+static void earn(size_t *credit, size_t bytes) {
+  const size_t room = HS2NI_QUIC_CREDIT_MAX - *credit;
+
+  *credit += bytes < room ? bytes : room;
+}
+
+static void spend(size_t *credit, size_t bytes) {
+  *credit -= bytes < *credit ? bytes : *credit;
+}
+
+void hs2ni_quic_note_gone(struct hs2ni_quic *ep, enum hs2ni_quic_next as,
+                          size_t bytes) {
+  if (as == HS2NI_QUIC_NEXT_ANSWER) {
+    spend(&ep->answer_credit, bytes);
+    return;
+  }
+  earn(&ep->answer_credit, bytes / 8);
+  if (as == HS2NI_QUIC_NEXT_READY) {
+    spend(&ep->ready_credit, bytes);
+  } else {
+    earn(&ep->ready_credit, bytes);
+  }
+}
+
+struct hs2ni_quic_conn *hs2ni_quic_take(struct hs2ni_quic *ep,
+                                        enum hs2ni_quic_next next) {
+  struct hs2ni_quic_conn *c =
+      next == HS2NI_QUIC_NEXT_READY
+          ? HS2NI_CONTAINER(ep->ready.head, struct hs2ni_quic_conn, ready_node)
+          : HS2NI_CONTAINER(hs2ni_timers_first(&ep->turns),
+                            struct hs2ni_quic_conn, turn);
+
   hs2ni_quic_conn_unready(c);
   ep->others = hs2ni_timers_deadline(&ep->turns); /* their first rank */
   return c;

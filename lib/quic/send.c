@@ -104,30 +104,66 @@ static void fill(struct hs2n_tx *tx, const struct hs2ni_quic_conn *c,
   tx->ecn = ecn;
 }
 
+/* Bytes by which a packet may be short because a frame did not fit. */
+#define SLACK 64u
+
+/* The rank of c's next turn, after a batch of n bytes.  Without a full packet,
+ * and nothing of the user's, there will be nothing more.  The call that finds
+ * so is not wasted: by it ngtcp2 learns that the application, not the path, set
+ * the pace.  But it can wait. */
+static uint64_t next_turn(const struct hs2ni_quic_conn *c, ngtcp2_ssize n) {
+  const bool full =
+      n > 0 &&
+      (size_t)n + SLACK >= ngtcp2_conn_get_path_max_tx_udp_payload_size2(c->ng);
+
+  if (!c->wants_tx && !full) {
+    return HS2NI_RANK_NONE - 1;
+  }
+  return hs2ni_quic_yields(c) && c->rank < c->ep->others ? c->ep->others
+                                                         : c->rank;
+}
+
 /* After a batch of n bytes: whether, and when, c is to be asked again. */
 static void queue_again(struct hs2ni_quic_conn *c, ngtcp2_ssize n) {
   if (c->more) {
     hs2ni_quic_conn_ready(c);
   }
-  /* The call that finds nothing left is not wasted: by it ngtcp2 learns that
-   * the application, not the path, set the pace. */
+  hs2ni_quic_held_sent(c, n > 0);
   if (n > 0 || c->put_back) {
-    hs2ni_quic_conn_turn(c, hs2ni_quic_yields(c) && c->rank < c->ep->others
-                                ? c->ep->others
-                                : c->rank);
+    hs2ni_quic_conn_turn(c, next_turn(c, n));
   }
-  if (!c->in_ready && c->turn.slot == 0) {
+  /* On a bounded uplink its turn may be long in coming. */
+  if (!c->in_ready &&
+      (c->turn.slot == 0 || c->ep->env->uplink.bits_per_s != 0)) {
     hs2ni_quic_conn_rearm(c);
   }
+}
+
+/* How many packets the uplink takes now. */
+static size_t uplink_room(const struct hs2ni_quic_conn *c) {
+  const struct hs2ni_env *env = c->ep->env;
+
+  return hs2ni_uplink_room(
+      &env->uplink, env->now,
+      ngtcp2_conn_get_path_max_tx_udp_payload_size2(c->ng) +
+          hs2ni_uplink_header(c->remote.family));
+}
+
+/* Before its turn it may say what can't wait, and that is one packet. */
+static size_t packets_of(const struct hs2ni_quic_conn *c, bool turn) {
+  const size_t room = uplink_room(c);
+
+  if (!turn && c->rank > c->ep->others) {
+    return 1;
+  }
+  return room < HS2NI_QUIC_BATCH_PACKETS_MAX ? room
+                                             : HS2NI_QUIC_BATCH_PACKETS_MAX;
 }
 
 /* Writes what c has to say.  Returns whether tx holds something; c may be
  * gone afterwards. */
 static bool send_conn(struct hs2ni_quic_conn *c, bool turn,
                       struct hs2n_tx *tx) {
-  /* Before its turn it may say what can't wait, and that is one packet. */
-  const size_t packets_max =
-      turn || c->rank <= c->ep->others ? HS2NI_QUIC_BATCH_PACKETS_MAX : 1;
   ngtcp2_path_storage ps;
   ngtcp2_pkt_info pi = {0};
   size_t segment = 0;
@@ -142,8 +178,9 @@ static bool send_conn(struct hs2ni_quic_conn *c, bool turn,
   }
   ngtcp2_path_storage_zero(&ps);
   c->in_ng = true;
-  n = must_probe(c) ? write_probe(c, tx, &ps.path, &pi, &segment)
-                    : write_batch(c, tx, &ps.path, &pi, packets_max, &segment);
+  n = must_probe(c)
+          ? write_probe(c, tx, &ps.path, &pi, &segment)
+          : write_batch(c, tx, &ps.path, &pi, packets_of(c, turn), &segment);
   c->in_ng = false;
   if (n > 0) {
     fill(tx, c, &ps.path, pi.ecn);
@@ -160,38 +197,72 @@ static bool send_conn(struct hs2ni_quic_conn *c, bool turn,
   return n > 0;
 }
 
+/* Bytes of what was sent, with their headers. */
+static size_t on_wire(const struct hs2n_tx *tx) {
+  const size_t datagrams = (tx->len + tx->segment_len - 1) / tx->segment_len;
+
+  return tx->len + datagrams * hs2ni_uplink_header(tx->remote.family);
+}
+
+static void note(struct hs2ni_quic *ep, enum hs2ni_quic_next as,
+                 const struct hs2n_tx *tx) {
+  struct hs2ni_env *env = ep->env;
+
+  env->stats.udp_bytes_sent += tx->len;
+  env->stats.udp_datagrams_sent +=
+      (tx->len + tx->segment_len - 1) / tx->segment_len;
+  hs2ni_quic_note_gone(ep, as, on_wire(tx));
+  hs2ni_uplink_sent(&env->uplink, env->now, on_wire(tx));
+}
+
+/* As what counts what c is about to send: who is ready and whose turn it would
+ * be too sends what its user has. */
+static enum hs2ni_quic_next kind_of(const struct hs2ni_quic_conn *c,
+                                    enum hs2ni_quic_next next) {
+  return c->wants_tx && c->rank <= c->ep->others ? HS2NI_QUIC_NEXT_TURN : next;
+}
+
 /* Fills one entry.  Returns false when nothing is left to send. */
 static bool send_one(struct hs2ni_quic *ep, struct hs2n_tx *tx) {
-  struct hs2ni_quic_conn *c;
-  bool turn;
+  enum hs2ni_quic_next next;
+  bool sent = false;
 
-  if (send_answer(ep, tx) || send_tomb(ep, tx)) {
-    return true;
-  }
-  while ((c = hs2ni_quic_take_ready(ep, &turn)) != NULL) {
-    if (send_conn(c, turn, tx)) {
-      return true;
+  while (!sent && (next = hs2ni_quic_next(ep)) != HS2NI_QUIC_NEXT_NONE) {
+    enum hs2ni_quic_next as = next;
+
+    if (next == HS2NI_QUIC_NEXT_ANSWER) {
+      sent = send_answer(ep, tx) || send_tomb(ep, tx);
+    } else {
+      struct hs2ni_quic_conn *c = hs2ni_quic_take(ep, next);
+
+      as = kind_of(c, next);
+      sent = send_conn(c, next == HS2NI_QUIC_NEXT_TURN, tx);
     }
-    /* It may have ended and left its last packet. */
-    if (send_tomb(ep, tx)) {
-      return true;
+    if (sent) {
+      note(ep, as, tx);
     }
   }
-  return false;
+  return sent;
+}
+
+/* Nothing leaves regardless of the uplink: what did would lie in front of a
+ * vote all the same. */
+static bool open_now(const struct hs2ni_quic *ep) {
+  const struct hs2ni_env *env = ep->env;
+
+  return hs2ni_uplink_opens(&env->uplink, env->now) == env->now;
 }
 
 size_t hs2ni_quic_poll_tx(struct hs2ni_link *link, struct hs2n_tx *tx,
                           size_t n) {
   struct hs2ni_quic *ep = hs2ni_quic_of(link);
+  struct hs2ni_env *env = ep->env;
   size_t filled = 0;
 
-  while (filled < n && send_one(ep, &tx[filled])) {
-    const struct hs2n_tx *t = &tx[filled];
-
-    ep->env->stats.udp_bytes_sent += t->len;
-    ep->env->stats.udp_datagrams_sent +=
-        (t->len + t->segment_len - 1) / t->segment_len;
+  while (filled < n && open_now(ep) && send_one(ep, &tx[filled])) {
     filled++;
   }
+  env->uplink.held = !open_now(ep) && hs2ni_quic_any_waits(ep);
+  env->stats.send_held += filled == 0 && env->uplink.held;
   return filled;
 }

@@ -247,6 +247,7 @@ static int take_config(struct hs2ni_replay_cursor *c, struct recorded *out) {
   config->unix_time_s = (int64_t)hs2ni_replay_uint(c);
   config->congestion = (enum hs2n_congestion)hs2ni_replay_uint(c);
   config->udp_payload_max = (uint32_t)hs2ni_replay_uint(c);
+  config->uplink_bits_per_s = hs2ni_replay_uint(c);
   if (!take_limits(c, &out->limits)) {
     return HS2N_ERR_VERSION;
   }

@@ -38,6 +38,7 @@ static void configure(void *self, uint32_t node, struct hs2n_config *config,
     rec->identity = config->identity;
     config->record = take;
     config->record_data = rec;
+    config->uplink_bits_per_s = 20000000; /* the replay must keep to it too */
   }
 }
 

@@ -51,7 +51,8 @@ void report_judge(struct verdict *v, const struct soak *s) {
   v->good = v->drained && v->open == 0 && v->left == 0 && v->growth.flat &&
             ledger_faults(l) == 0 && l->accepted == l->completed &&
             v->sums.nodes.protocol_errors == 0 && l->acked > 0 &&
-            l->quorums > 0 && l->answered > 0 && l->held > 0;
+            l->quorums > 0 && l->answered > 0 && l->held > 0 &&
+            v->sums.nodes.batches_compressed > 0;
 }
 
 static void print_count(const char *name, uint64_t value, const char *text) {

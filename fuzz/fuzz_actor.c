@@ -25,6 +25,7 @@ enum {
   WORLD_HEARTBEATS = 4,
   WORLD_PAIR = 8, /* two nodes */
   WORLD_LOSS = 16,
+  WORLD_SPREAD = 32, /* what goes to a leader is held back */
 };
 
 static const struct hs2n_type more_types[] = {
@@ -320,6 +321,11 @@ static struct netsim *make_world(struct fuzz *f, struct hs2n_type *types) {
   c.limits.spread_burst_bytes = 0;
   if ((world & WORLD_TIGHT) != 0) {
     tighten(&c.limits);
+  }
+  if ((world & WORLD_SPREAD) != 0) {
+    c.limits.spread_members_min = 2;
+    c.limits.spread_bytes_per_s = 10000;
+    c.limits.spread_burst_bytes = 0;
   }
   memcpy(types, netsim_types, sizeof(netsim_types));
   memcpy(types + HS2N_LANES, more_types, sizeof(more_types));

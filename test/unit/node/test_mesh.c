@@ -187,7 +187,6 @@ static uint64_t run_of(uint64_t seed) {
   return hash;
 }
 
-/* covers: X15 */
 static void two_runs_of_a_seed_send_the_same_packets(void) {
   const uint64_t first = run_of(11);
 

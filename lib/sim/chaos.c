@@ -4,6 +4,7 @@
  * initializers is its own, and a run is to be a function of its seed alone. */
 #include "sim/inside.h"
 
+#include <assert.h>
 #include <hs2net/sim_story.h>
 
 #define DEFAULT_EVERY HS2N_MS(100)
@@ -22,6 +23,9 @@ static const uint32_t weights[] = {
     HS2N_SIM_CHAOS_LIST(X)
 #undef X
 };
+
+static_assert(sizeof(weights) / sizeof(weights[0]) == HS2N_SIM_CHAOS_KINDS,
+              "the header says how many there are");
 
 static uint32_t below(struct hs2n_sim *sim, uint32_t bound) {
   return (uint32_t)hs2n_sim_random(sim, bound);

@@ -86,16 +86,28 @@ static enum hs2n_reason take_all(struct hs2ni_rx_lane *lane,
   return reason;
 }
 
-/* All of it has come. */
+static bool inflate(const struct hs2ni_rx_lane *lane) {
+  const struct hs2ni_msgs *msgs = lane->chan->msgs;
+  const struct hs2ni_rx_batch *batch = &lane->batch;
+
+  return hs2ni_pack_inflate(msgs->pack, (enum hs2n_compression)batch->codec,
+                            (struct hs2n_span){batch->packed, batch->len},
+                            msgs->batch->raw, batch->raw_len);
+}
+
+/* All of it has come.  The number that a lane which refuses waits for is in no
+ * batch, so this one is refused as a whole: forty bytes may stand for 32 KiB of
+ * copies of one record, and a peer could have us inflate them for ever. */
 static enum hs2n_reason take_apart(struct hs2ni_rx_lane *lane) {
   const struct hs2ni_msgs *msgs = lane->chan->msgs;
-  const struct hs2n_span packed = {lane->batch.packed, lane->batch.len};
   const size_t raw_len = lane->batch.raw_len;
-  const bool good =
-      hs2ni_pack_inflate(msgs->pack, (enum hs2n_compression)lane->batch.codec,
-                         packed, msgs->batch->raw, raw_len);
+  const bool refused = lane->refusing;
+  const bool good = refused || inflate(lane);
 
   hs2ni_rx_batch_drop(lane);
+  if (refused) {
+    return HS2N_REASON_NONE;
+  }
   if (!good) {
     hs2ni_chan_env(lane->chan)->stats.bodies_malformed++;
     return HS2N_REASON_PROTOCOL;

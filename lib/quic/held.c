@@ -35,7 +35,8 @@ static bool is_calm(struct hs2ni_quic_held *h, const ngtcp2_conn_info *info) {
  * that waited for one, are no queue of the path. */
 static bool is_short(const struct hs2ni_env *env,
                      const ngtcp2_conn_info *info) {
-  const hs2n_time packets = hs2ni_uplink_time(&env->uplink, 2 * FULL_DATAGRAM);
+  const hs2n_time packets =
+      hs2ni_uplink_time(&env->uplink, 2 * (size_t)FULL_DATAGRAM);
 
   return info->latest_rtt <= info->min_rtt + info->min_rtt / 4 + packets;
 }

@@ -174,6 +174,9 @@ size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx, size_t n,
   size_t i = 0;
 
   note_time(node, now);
+  if (now < node->hold) {
+    return 0;
+  }
   for (; i < n && node->tx_count > 0; i++) {
     struct fake_tx *from = &node->tx[node->tx_first];
 

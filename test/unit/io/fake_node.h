@@ -28,6 +28,7 @@ struct hs2n_node {
   /* what the test sets */
   bool echo;           /* answer each datagram with itself */
   hs2n_time deadline;  /* NEVER at first */
+  hs2n_time hold;      /* gives nothing out before; 0: at once */
   unsigned stop_ticks; /* ticks from stop until stopped */
   void (*on_recv)(struct hs2n_node *node);
   void *user;

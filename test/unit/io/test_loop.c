@@ -55,6 +55,23 @@ static void a_deadline_ends_spinning(void) {
   a_deadline_ends_the_wait(20000);
 }
 
+/* A node whose uplink is busy gives nothing out before its deadline, and is
+ * then asked again. */
+static void what_a_node_holds_leaves_at_its_deadline(void) {
+  struct io_world w;
+
+  REQUIRE(open_world(&w, 0));
+  fake_send(w.node, &w.peer_addr, 1, 1200, 1200);
+  w.node->hold = hs2n_io_now() + HS2N_MS(20);
+  w.node->deadline = w.node->hold;
+  CHECK_EQ(hs2n_io_turn(w.io, HS2N_TIME_NEVER), HS2N_OK);
+  CHECK(hs2n_io_now() >= w.node->hold);
+  CHECK_EQ(w.node->tx_count, 0);
+  CHECK_EQ(w.node->ticks, 1); /* it slept */
+  CHECK_EQ(peer_collect(&w, 1), 1);
+  io_world_close(&w);
+}
+
 static void a_deadline_in_the_past_is_due_at_once(void) {
   struct io_world w;
 
@@ -373,6 +390,7 @@ int main(void) {
   RUN(a_turn_without_work_ends_in_time);
   RUN(a_deadline_ends_a_sleep);
   RUN(a_deadline_ends_spinning);
+  RUN(what_a_node_holds_leaves_at_its_deadline);
   RUN(a_deadline_in_the_past_is_due_at_once);
   RUN(what_was_sent_before_a_turn_leaves_before_the_wait);
   RUN(spinning_takes_datagrams_without_sleep);

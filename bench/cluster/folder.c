@@ -121,6 +121,7 @@ static void configure(const struct options *o, struct rep_setup *setup) {
   c->block_txs_max = o->block_txs_max;
   c->block_bytes_max = o->block_bytes_max;
   setup->storage = o->storage;
+  setup->uplink_bits_per_s = o->uplink_mbit * 1000000;
   setup->members = o->replicas;
 }
 

@@ -28,6 +28,8 @@ static const char help[] =
     "  --block-max-txs N     transactions in a block (default 4096)\n"
     "  --block-max-bytes N   bytes of a block (default 2097152)\n"
     "  --timer-ms N          least time-out of a view (default 50)\n"
+    "  --uplink-mbit N       what each replica is told of its uplink, Mbit/s;\n"
+    "                        0: nothing (default 0)\n"
     "  --sweep               raise the rate until latency doubles, and show\n"
     "                        what was reached at each step\n"
     "  --base-port N         UDP ports N, N+1, ...; 0: any free (default 0)\n"
@@ -108,6 +110,7 @@ enum name {
   BLOCK_TXS,
   BLOCK_BYTES,
   TIMER,
+  UPLINK,
   BASE_PORT,
   NETNS,
   SEED,
@@ -129,6 +132,7 @@ static const struct {
     [BLOCK_TXS] = {"--block-max-txs", "a number from 1 to 100000"},
     [BLOCK_BYTES] = {"--block-max-bytes", "a number from 131072 to 16777216"},
     [TIMER] = {"--timer-ms", "a number from 20 to 60000"},
+    [UPLINK] = {"--uplink-mbit", "a number from 0 to 1000000"},
     [BASE_PORT] = {"--base-port", "0, or a port from 1024 to 65000"},
     [NETNS] = {"--netns", "the number of an open descriptor"},
     [SEED] = {"--seed", "a number"},
@@ -172,6 +176,9 @@ static bool set(struct options *o, enum name name, const char *text) {
   case TIMER:
     ok = number(text, 20, 60000, &value);
     o->timer_ms = (uint32_t)value;
+    break;
+  case UPLINK:
+    ok = number(text, 0, 1000000, &o->uplink_mbit);
     break;
   case BASE_PORT:
     ok = number(text, 0, 65000, &value) && (value == 0 || value >= 1024);

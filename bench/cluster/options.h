@@ -17,9 +17,10 @@ struct options {
   enum rep_store_sync storage;
   uint32_t block_txs_max;
   uint32_t block_bytes_max;
-  uint32_t timer_ms;  /* least time-out of a view */
-  uint16_t base_port; /* 0: any free */
-  int netns_fd;       /* first of the namespaces; -1: all in ours */
+  uint32_t timer_ms;    /* least time-out of a view */
+  uint64_t uplink_mbit; /* a second, of each; 0: not told */
+  uint16_t base_port;   /* 0: any free */
+  int netns_fd;         /* first of the namespaces; -1: all in ours */
   uint64_t seed;
   const char *json; /* NULL: none */
 };

@@ -194,6 +194,7 @@ static void json_options(struct json *j, const struct options *o) {
   json_u64(j, "block_txs_max", o->block_txs_max);
   json_u64(j, "block_bytes_max", o->block_bytes_max);
   json_u64(j, "timer_ms", o->timer_ms);
+  json_u64(j, "uplink_mbit", o->uplink_mbit);
   json_u64(j, "seed", o->seed);
   json_end(j);
 }

@@ -152,6 +152,7 @@ static int open_node(struct process *p) {
   io_config.log = config.log = log_line;
   io_config.log_data = config.log_data = &start;
   config.identity = p->identity;
+  config.uplink_bits_per_s = p->setup->uplink_bits_per_s;
   rep_net_init(&p->out.net, &p->setup->config, io_now, NULL);
   rep_net_configure(&p->out.net, &p->setup->config, &config);
   errno = 0;

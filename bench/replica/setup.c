@@ -82,10 +82,15 @@ struct number_key {
 };
 
 static const struct number_key number_keys[] = {
-    {"me", REP_N_MAX - 1},         {"timer_min_ms", 3600000},
-    {"timer_max_ms", 3600000},     {"idle_ms", 3600000},
-    {"block_txs_max", 1u << 20},   {"block_bytes_max", 32u << 20},
-    {"mempool_txs_max", 1u << 26}, {"window_txs", 1u << 28},
+    {"me", REP_N_MAX - 1},
+    {"timer_min_ms", 3600000},
+    {"timer_max_ms", 3600000},
+    {"idle_ms", 3600000},
+    {"block_txs_max", 1u << 20},
+    {"block_bytes_max", 32u << 20},
+    {"mempool_txs_max", 1u << 26},
+    {"window_txs", 1u << 28},
+    {"uplink_bits_per_s", 1000000000000u},
 };
 
 static void set_number(struct rep_setup *s, size_t key, uint64_t value) {
@@ -115,8 +120,11 @@ static void set_number(struct rep_setup *s, size_t key, uint64_t value) {
   case 6:
     c->mempool.txs_max = (uint32_t)value;
     break;
-  default:
+  case 7:
     c->mempool.window_txs = (uint32_t)value;
+    break;
+  default:
+    s->uplink_bits_per_s = value;
     break;
   }
 }
@@ -264,9 +272,10 @@ int rep_setup_write(const struct rep_setup *s, const char *path) {
                 c->idle / HS2N_MS(1));
   (void)fprintf(file,
                 "block_txs_max = %" PRIu32 "\nblock_bytes_max = %" PRIu32
-                "\nmempool_txs_max = %" PRIu32 "\nwindow_txs = %" PRIu32 "\n",
+                "\nmempool_txs_max = %" PRIu32 "\nwindow_txs = %" PRIu32
+                "\nuplink_bits_per_s = %" PRIu64 "\n",
                 c->block_txs_max, c->block_bytes_max, c->mempool.txs_max,
-                c->mempool.window_txs);
+                c->mempool.window_txs, s->uplink_bits_per_s);
   write_members(s, file);
   failed = ferror(file) != 0;
   if (fclose(file) != 0 || failed) {

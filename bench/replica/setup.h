@@ -12,7 +12,8 @@
  *   member = ...
  *
  * and, where the defaults do not do, timer_min_ms, timer_max_ms, idle_ms,
- * block_txs_max, block_bytes_max, mempool_txs_max, window_txs. */
+ * block_txs_max, block_bytes_max, mempool_txs_max, window_txs; and where the
+ * line out of the machine is narrow uplink_bits_per_s, as in hs2n_config. */
 #ifndef REP_SETUP_H
 #define REP_SETUP_H
 
@@ -34,7 +35,8 @@ struct rep_setup {
   char identity[REP_PATH_MAX];
   char log[REP_PATH_MAX];
   enum rep_store_sync storage;
-  uint32_t members; /* how many were named */
+  uint64_t uplink_bits_per_s; /* 0: not known */
+  uint32_t members;           /* how many were named */
   struct hs2n_key keys[REP_N_MAX];
   struct hs2n_addr addrs[REP_N_MAX];
 };

@@ -435,17 +435,6 @@ static void do_restart(struct walk *k) {
   world_restart(&k->w, place);
 }
 
-static void join_all(struct walk *k) {
-  for (uint32_t a = 0; a < PLACES; a++) {
-    for (uint32_t b = a + 1; b < PLACES; b++) {
-      if (k->w.places[a].ends[b].conn == NULL &&
-          k->w.places[b].ends[a].conn == NULL) {
-        world_join(&k->w, a, b);
-      }
-    }
-  }
-}
-
 static void check_budgets(struct walk *k) {
   for (uint32_t a = 0; a < PLACES; a++) {
     const struct hs2n_limits *limits = &k->w.places[a].env.limits;
@@ -463,10 +452,7 @@ static void check_budgets(struct walk *k) {
         CHECK(stats.requests_unanswered <= limits->rx_requests_max);
       }
     }
-    CHECK((uint64_t)k->w.places[a].peak_bytes <=
-          hs2ni_msgs_footprint(limits, k->w.types, WORLD_TYPES) +
-              (PLACES - 1) *
-                  hs2ni_chan_footprint(limits, k->w.types, WORLD_TYPES));
+    world_check_memory(&k->w, a, PLACES - 1);
   }
 }
 
@@ -494,7 +480,7 @@ static void do_something(struct walk *k) {
   } else if (what < 985) {
     world_sleep(&k->w, below(k, HS2N_MS(4)));
   } else if (what < 990) {
-    join_all(k);
+    world_join_all(&k->w, PLACES);
   } else if (what < 993) {
     const uint32_t a = (uint32_t)below(k, PLACES);
 
@@ -512,18 +498,15 @@ static void calm_down(struct walk *k) {
 
   while (acted) {
     acted = false;
-    join_all(k);
+    world_join_all(&k->w, PLACES);
     for (int i = 0; i < 200; i++) {
       do_judge(k);
       do_answer(k);
       acted = world_step(&k->w) || acted;
       acted = do_fetch(k, true) || acted;
     }
-    acted = acted || k->answers_n > 0 || k->verdicts_n > 0;
-    for (uint32_t i = 0; i < PLACES; i++) {
-      acted =
-          acted || hs2ni_msgs_deadline(k->w.places[i].msgs) != HS2N_TIME_NEVER;
-    }
+    acted = acted || k->answers_n > 0 || k->verdicts_n > 0 ||
+            world_waits(&k->w, PLACES);
     world_sleep(&k->w, HS2N_MS(5));
   }
 }
@@ -536,19 +519,8 @@ static void check_end(struct walk *k) {
   for (uint32_t a = 0; a < PLACES; a++) {
     CHECK_EQ(k->w.places[a].msgs->requests.open.count, 0);
     CHECK_EQ(k->w.places[a].msgs->requests.bytes, 0);
-    for (uint32_t b = 0; b < PLACES; b++) {
-      struct hs2ni_chan_stats stats;
-
-      if (a != b) {
-        CHECK(hs2ni_chan_idle(k->w.places[a].ends[b].chan));
-        hs2ni_chan_stats(k->w.places[a].ends[b].chan, &stats);
-        CHECK_EQ(stats.queued_bytes, 0);
-        CHECK_EQ(stats.rx_held_bytes, 0);
-        CHECK_EQ(stats.requests_asked, 0);
-        CHECK_EQ(stats.requests_unanswered, 0);
-      }
-    }
   }
+  world_check_rest(&k->w, PLACES);
 }
 
 static struct hs2n_limits pick_limits(struct walk *k) {
@@ -605,7 +577,7 @@ static void walk(uint64_t seed, int steps) {
                         .types = chance(k, 2) ? world_packed_types : NULL,
                         .limits = limits,
                         .limits_differ = true});
-  join_all(k);
+  world_join_all(&k->w, PLACES);
   for (int i = 0; i < steps && tap_case_ok; i++) {
     do_something(k);
   }

@@ -497,17 +497,6 @@ static void do_part(struct walk *k) {
   k->parted++;
 }
 
-static void join_all(struct walk *k) {
-  for (uint32_t a = 0; a < PLACES; a++) {
-    for (uint32_t b = a + 1; b < PLACES; b++) {
-      if (k->w.places[a].ends[b].conn == NULL &&
-          k->w.places[b].ends[a].conn == NULL) {
-        world_join(&k->w, a, b);
-      }
-    }
-  }
-}
-
 /* A lane is held only while something waits in it, on a connection, and for no
  * longer than was asked. */
 static void check_holds(const struct walk *k, uint32_t a, uint32_t b) {
@@ -544,10 +533,7 @@ static void check_budgets(struct walk *k) {
         }
       }
     }
-    CHECK((uint64_t)k->w.places[a].peak_bytes <=
-          hs2ni_msgs_footprint(limits, k->w.types, WORLD_TYPES) +
-              (PLACES - 1) *
-                  hs2ni_chan_footprint(limits, k->w.types, WORLD_TYPES));
+    world_check_memory(&k->w, a, PLACES - 1);
   }
 }
 
@@ -571,7 +557,7 @@ static void do_something(struct walk *k) {
   } else if (what < 990) {
     world_sleep(&k->w, below(k, HS2N_MS(4)));
   } else if (what < 993) {
-    join_all(k);
+    world_join_all(&k->w, PLACES);
   } else if (what < 995) {
     const uint32_t a = (uint32_t)below(k, PLACES);
 
@@ -603,7 +589,7 @@ static void calm_down(struct walk *k) {
   }
   while (acted) {
     acted = false;
-    join_all(k);
+    world_join_all(&k->w, PLACES);
     while (k->later_n > 0) {
       do_judge(k);
     }
@@ -612,11 +598,7 @@ static void calm_down(struct walk *k) {
       acted = do_fetch(k, true) || acted;
       drop_held(k, (uint32_t)below(k, PLACES));
     }
-    for (uint32_t i = 0; i < PLACES; i++) {
-      if (hs2ni_msgs_deadline(k->w.places[i].msgs) != HS2N_TIME_NEVER) {
-        acted = true;
-      }
-    }
+    acted = acted || world_waits(&k->w, PLACES);
     world_sleep(&k->w, HS2N_MS(5));
   }
 }
@@ -634,18 +616,7 @@ static void check_end(struct walk *k) {
     }
     CHECK(s->tag == 0 || s->lost || s->done);
   }
-  for (uint32_t a = 0; a < PLACES; a++) {
-    for (uint32_t b = 0; b < PLACES; b++) {
-      struct hs2ni_chan_stats stats;
-
-      if (a != b) {
-        CHECK(hs2ni_chan_idle(k->w.places[a].ends[b].chan));
-        hs2ni_chan_stats(k->w.places[a].ends[b].chan, &stats);
-        CHECK_EQ(stats.queued_bytes, 0);
-        CHECK_EQ(stats.rx_held_bytes, 0);
-      }
-    }
-  }
+  world_check_rest(&k->w, PLACES);
 }
 
 static struct hs2n_limits pick_limits(struct walk *k) {
@@ -689,7 +660,7 @@ static void walk(uint64_t seed, int steps) {
                  .limits = limits,
                  .types = chance(k, 2) ? world_packed_types : NULL,
                  .limits_differ = true});
-  join_all(k);
+  world_join_all(&k->w, PLACES);
   for (int i = 0; i < steps && tap_case_ok; i++) {
     do_something(k);
   }

@@ -113,4 +113,16 @@ bool world_next(struct world *w, uint32_t place, enum hs2n_verdict verdict,
  * the number of messages that place got. */
 size_t world_run(struct world *w, uint32_t place);
 
+/* ---- world_walk.c: for random walks over the first n places
+ * ---------------------------------------------------------------- */
+
+/* Joins whom nothing joins. */
+void world_join_all(struct world *w, uint32_t n);
+/* Whether a timer runs anywhere. */
+bool world_waits(const struct world *w, uint32_t n);
+/* A place with so many peers has never had more memory than it may. */
+void world_check_memory(const struct world *w, uint32_t place, uint32_t peers);
+/* Nothing is under way, queued, held or unanswered. */
+void world_check_rest(const struct world *w, uint32_t n);
+
 #endif /* WORLD_H */

@@ -72,7 +72,9 @@ static void add_record(struct model *m, struct bytes *b) {
 
 static void send_run(struct model *m) {
   const uint64_t n = 1 + below(m, RUN_MAX);
-  struct bytes b = {0}, batch = {0};
+  struct hs2ni_record record = {.kind = HS2NI_RECORD_BATCH,
+                                .codec = HS2NI_CODEC_LZ4};
+  struct bytes b = {0};
   uint8_t packed[RAW_BYTES_MAX];
   size_t len;
 
@@ -85,16 +87,16 @@ static void send_run(struct model *m) {
     send_both(m, &b);
     return;
   }
-  bytes_record(&batch, &(struct hs2ni_record){.kind = HS2NI_RECORD_BATCH,
-                                              .codec = HS2NI_CODEC_LZ4,
-                                              .raw_len = (uint32_t)b.len,
-                                              .body_len = (uint32_t)len});
-  memcpy(batch.data + batch.len, packed, len);
-  batch.len += len;
   m->batches++;
   m->unopened += refusing(m);
   send_one(m, false, &b);
-  send_one(m, true, &batch);
+  record.raw_len = (uint32_t)b.len;
+  record.body_len = (uint32_t)len;
+  b.len = 0;
+  bytes_record(&b, &record);
+  memcpy(b.data + b.len, packed, len);
+  b.len += len;
+  send_one(m, true, &b);
 }
 
 /* What answers a BUSY is in no batch. */

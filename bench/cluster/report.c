@@ -2,7 +2,6 @@
 
 #include "json.h"
 
-#include <errno.h>
 #include <hs2net/node.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -275,40 +274,32 @@ static void json_sweep(struct json *j, const struct sweep *s) {
   json_index(j, s, "sustained_tx_per_s", s->sustained);
 }
 
+struct written {
+  const struct cluster *cluster;
+  const struct sweep *sweep; /* NULL: of a demo */
+  bool passed;
+};
+
+static void json_members(struct json *j, const void *data) {
+  const struct written *const w = data;
+  const struct cluster *const c = w->cluster;
+
+  json_text(j, "version", hs2n_version());
+  json_bool(j, "passed", w->passed);
+  json_text(j, "failure", w->passed ? NULL : c->wrong);
+  json_options(j, &c->options);
+  if (w->sweep != NULL) {
+    json_sweep(j, w->sweep);
+  } else {
+    json_demo(j, c);
+  }
+  json_replicas(j, c);
+}
+
 bool report_json(const struct cluster *c, const struct sweep *sweep,
                  bool passed) {
-  FILE *file;
-  struct json j;
-  bool ok;
+  const struct written w = {c, sweep, passed};
 
-  if (c->options.json == NULL) {
-    return true;
-  }
-  file = fopen(c->options.json, "we");
-  if (file == NULL) {
-    (void)fprintf(stderr, "hs2net-cluster: %s: %s\n", c->options.json,
-                  strerror(errno));
-    return false;
-  }
-  json_begin(&j, file);
-  json_object(&j, NULL);
-  json_text(&j, "program", "hs2net-cluster");
-  json_text(&j, "version", hs2n_version());
-  json_bool(&j, "passed", passed);
-  json_text(&j, "failure", passed ? NULL : c->wrong);
-  json_options(&j, &c->options);
-  if (sweep != NULL) {
-    json_sweep(&j, sweep);
-  } else {
-    json_demo(&j, c);
-  }
-  json_replicas(&j, c);
-  json_end(&j);
-  ok = json_finish(&j);
-  ok = fclose(file) == 0 && ok;
-  if (!ok) {
-    (void)fprintf(stderr, "hs2net-cluster: %s: writing failed\n",
-                  c->options.json);
-  }
-  return ok;
+  return c->options.json == NULL ||
+         json_file(c->options.json, "hs2net-cluster", json_members, &w);
 }

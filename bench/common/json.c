@@ -1,8 +1,10 @@
 #include "json.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 static void string(struct json *j, const char *text) {
   (void)putc('"', j->out);
@@ -110,4 +112,26 @@ bool json_finish(struct json *j) {
   assert(j->depth == 0);
   (void)putc('\n', j->out);
   return fflush(j->out) == 0 && ferror(j->out) == 0;
+}
+
+bool json_file(const char *path, const char *program,
+               void (*members)(struct json *j, const void *data),
+               const void *data) {
+  FILE *const out = fopen(path, "we");
+  struct json j;
+  bool good = out != NULL;
+
+  if (good) {
+    json_begin(&j, out);
+    json_object(&j, NULL);
+    json_text(&j, "program", program);
+    members(&j, data);
+    json_end(&j);
+    good = json_finish(&j);
+    good = fclose(out) == 0 && good;
+  }
+  if (!good) {
+    (void)fprintf(stderr, "%s: %s: %s\n", program, path, strerror(errno));
+  }
+  return good;
 }

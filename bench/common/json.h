@@ -38,4 +38,10 @@ void json_text(struct json *j, const char *key, const char *value);
 /* Ends the text with a newline; false when writing failed. */
 bool json_finish(struct json *j);
 
+/* Writes a file of one object: "program", then what members adds of data.
+ * Says on standard error what fails, and returns false. */
+bool json_file(const char *path, const char *program,
+               void (*members)(struct json *j, const void *data),
+               const void *data);
+
 #endif /* BENCH_JSON_H */

@@ -20,11 +20,14 @@
  * hundred messages, are those that did not leave at once. */
 #include "histogram.h"
 #include "json.h"
+#include "measure.h"
 
 #include <hs2net/hs2net.h>
 #include <hs2net/sim.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PROGRAM "hs2net-incast"
 
 enum { VOTE, NEW_VIEW }; /* types */
 enum { LEADER = 0, SEED = 1, BODY_MAX = 800, DELAY_MS = 20 };
@@ -380,35 +383,21 @@ static void write_row(struct json *j, const struct setting *s,
   json_end(j);
 }
 
-static bool write_json(const struct figures *figures, const char *path) {
-  FILE *out = fopen(path, "we");
-  struct json j;
-  bool ok;
+static void write_rows(struct json *j, const void *data) {
+  const struct figures *const figures = data;
 
-  if (out == NULL) {
-    return false;
-  }
-  json_begin(&j, out);
-  json_object(&j, NULL);
-  json_text(&j, "program", "hs2net-incast");
-  json_text(&j, "versions", hs2n_version_long());
-  json_array(&j, "rows");
+  json_text(j, "versions", hs2n_version_long());
+  json_array(j, "rows");
   for (size_t i = 0; i < SETTINGS; i++) {
     if (figures[i].sent > 0) {
-      write_row(&j, &settings[i], &figures[i]);
+      write_row(j, &settings[i], &figures[i]);
     }
   }
-  json_end(&j);
-  json_end(&j);
-  ok = json_finish(&j);
-  return fclose(out) == 0 && ok;
+  json_end(j);
 }
 
 static bool promise(bool kept, const char *what) {
-  if (!kept) {
-    fprintf(stderr, "hs2net-incast: %s\n", what);
-  }
-  return kept;
+  return measure_promise(PROGRAM, kept, what);
 }
 
 /* Whether the row is at least as good as the other; times are of histograms,
@@ -457,30 +446,22 @@ static bool promises(const struct figures *f) {
 
 int main(int argc, char **argv) {
   static struct figures figures[SETTINGS];
-  const char *json_path = NULL;
-  bool quick = false;
+  struct measure_args args;
 
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--quick") == 0) {
-      quick = true;
-    } else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
-      json_path = argv[++i];
-    } else {
-      fprintf(stderr, "usage: hs2net-incast [--quick] [--json FILE]\n");
-      return 2;
-    }
+  if (!measure_args(PROGRAM, argc, argv, &args)) {
+    return 2;
   }
   printf("%-17s %5s %6s %5s %6s %7s %7s %7s %7s %7s %7s\n", "", "nodes",
          "Mbit/s", "KiB", "held", "lost", "p50 ms", "p99 ms", "max ms",
          "quorum", "at most");
   for (size_t i = 0; i < SETTINGS; i++) {
-    if (settings[i].quick || !quick) {
-      figures[i] = run(&settings[i], quick ? 5 : 20);
+    if (settings[i].quick || !args.quick) {
+      figures[i] = run(&settings[i], args.quick ? 5 : 20);
       print(&settings[i], &figures[i]);
     }
   }
-  if (json_path != NULL && !write_json(figures, json_path)) {
-    perror(json_path);
+  if (args.json != NULL &&
+      !json_file(args.json, PROGRAM, write_rows, figures)) {
     return 1;
   }
   return promises(figures) ? 0 : 1;

@@ -44,35 +44,25 @@ void micro_promise_zero(struct micro *m, const char *name, double value) {
   }
 }
 
-static bool write_json(const struct micro *m, const char *path) {
-  FILE *out = fopen(path, "we");
+static void write_rows(struct json *j, const void *data) {
+  const struct micro *const m = data;
   struct utsname machine;
-  struct json j;
-  bool ok;
 
-  if (out == NULL || uname(&machine) != 0) {
-    return false;
-  }
-  json_begin(&j, out);
-  json_object(&j, NULL);
-  json_text(&j, "program", "hs2net-micro");
-  json_text(&j, "versions", hs2n_version_long());
-  json_text(&j, "kernel", machine.release);
-  json_u64(&j, "cpus", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
-  json_bool(&j, "quick", m->quick);
-  json_array(&j, "rows");
+  must_system("uname", uname(&machine) == 0);
+  json_text(j, "versions", hs2n_version_long());
+  json_text(j, "kernel", machine.release);
+  json_u64(j, "cpus", (uint64_t)sysconf(_SC_NPROCESSORS_ONLN));
+  json_bool(j, "quick", m->quick);
+  json_array(j, "rows");
   for (size_t i = 0; i < m->rows_n; i++) {
-    json_object(&j, NULL);
-    json_text(&j, "bench", m->rows[i].bench);
-    json_text(&j, "name", m->rows[i].name);
-    json_text(&j, "unit", m->rows[i].unit);
-    json_number(&j, "value", m->rows[i].value);
-    json_end(&j);
+    json_object(j, NULL);
+    json_text(j, "bench", m->rows[i].bench);
+    json_text(j, "name", m->rows[i].name);
+    json_text(j, "unit", m->rows[i].unit);
+    json_number(j, "value", m->rows[i].value);
+    json_end(j);
   }
-  json_end(&j);
-  json_end(&j);
-  ok = json_finish(&j);
-  return fclose(out) == 0 && ok;
+  json_end(j);
 }
 
 static int usage(FILE *out) {
@@ -136,8 +126,8 @@ int main(int argc, char **argv) {
       benches[i].run(m);
     }
   }
-  if (json_path != NULL && !write_json(m, json_path)) {
-    perror(json_path);
+  if (json_path != NULL &&
+      !json_file(json_path, "hs2net-micro", write_rows, m)) {
     return 1;
   }
   broken = m->broken;

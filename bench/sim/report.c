@@ -2,7 +2,6 @@
 
 #include "json.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -127,8 +126,18 @@ static void print_summary(const struct report *r, uint64_t real_ns) {
 #undef X
 }
 
-static void write_fields(struct json *j, const struct report *r,
-                         const struct options *o, uint64_t real_ns) {
+struct summary {
+  const struct report *report;
+  const struct options *options;
+  uint64_t real_ns;
+};
+
+static void write_fields(struct json *j, const void *data) {
+  const struct summary *const s = data;
+  const struct report *const r = s->report;
+  const struct options *const o = s->options;
+  const uint64_t real_ns = s->real_ns;
+
   json_text(j, "profile", o->run.profile->name);
   json_text(j, "signatures", o->run.cluster.cached ? "cached" : "real");
   json_u64(j, "nodes", o->run.cluster.replicas);
@@ -154,28 +163,11 @@ static void write_fields(struct json *j, const struct report *r,
   json_end(j);
 }
 
-static bool write_json(const struct report *r, const struct options *o,
-                       uint64_t real_ns) {
-  FILE *const file = fopen(o->json, "w");
-  struct json j;
-  bool good;
-
-  if (file == NULL) {
-    (void)fprintf(stderr, "hs2net-sim: %s: %s\n", o->json, strerror(errno));
-    return false;
-  }
-  json_begin(&j, file);
-  json_object(&j, NULL);
-  write_fields(&j, r, o, real_ns);
-  json_end(&j);
-  good = json_finish(&j);
-  return fclose(file) == 0 && good;
-}
-
 bool report_end(struct report *r, const struct options *o) {
-  const uint64_t real_ns = real_now() - r->begun_ns;
+  const struct summary s = {r, o, real_now() - r->begun_ns};
 
-  print_summary(r, real_ns);
-  return (o->json == NULL || write_json(r, o, real_ns)) && r->failed == 0 &&
-         r->runs > 0;
+  print_summary(r, s.real_ns);
+  return (o->json == NULL ||
+          json_file(o->json, "hs2net-sim", write_fields, &s)) &&
+         r->failed == 0 && r->runs > 0;
 }

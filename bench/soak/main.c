@@ -126,7 +126,6 @@ static bool soak(struct soak *s, const struct options *o) {
   report_judge(&v, s);
   report_verdict(&v, s);
   if (o->json_path != NULL && !report_json(o->json_path, &v, s)) {
-    perror(o->json_path);
     return false;
   }
   return v.good;

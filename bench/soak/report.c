@@ -117,31 +117,33 @@ static void write_nodes(struct json *j, const struct hs2n_stats *nodes) {
   json_end(j);
 }
 
-bool report_json(const char *path, const struct verdict *v,
-                 const struct soak *s) {
-  FILE *out = fopen(path, "we");
-  struct json j;
-  bool ok;
+struct written {
+  const struct verdict *verdict;
+  const struct soak *soak;
+};
 
-  if (out == NULL) {
-    return false;
-  }
-  json_begin(&j, out);
-  json_object(&j, NULL);
-  json_text(&j, "program", "hs2net-soak");
-  json_text(&j, "versions", hs2n_version_long());
-  json_bool(&j, "good", v->good);
-#define X(field, text) json_u64(&j, #field, s->ledger.field);
+static void write_members(struct json *j, const void *data) {
+  const struct written *const w = data;
+  const struct verdict *const v = w->verdict;
+  const struct soak *const s = w->soak;
+
+  json_text(j, "versions", hs2n_version_long());
+  json_bool(j, "good", v->good);
+#define X(field, text) json_u64(j, #field, s->ledger.field);
   LEDGER_COUNTS(X)
   LEDGER_FAULTS(X)
 #undef X
-  json_u64(&j, "open", v->open);
-  json_u64(&j, "full", v->sums.fulls);
-  json_u64(&j, "writable", v->sums.writables);
-  json_u64(&j, "left_bytes", v->left);
-  write_nodes(&j, &v->sums.nodes);
-  write_minutes(&j, &s->gauge);
-  json_end(&j);
-  ok = json_finish(&j);
-  return fclose(out) == 0 && ok;
+  json_u64(j, "open", v->open);
+  json_u64(j, "full", v->sums.fulls);
+  json_u64(j, "writable", v->sums.writables);
+  json_u64(j, "left_bytes", v->left);
+  write_nodes(j, &v->sums.nodes);
+  write_minutes(j, &s->gauge);
+}
+
+bool report_json(const char *path, const struct verdict *v,
+                 const struct soak *s) {
+  const struct written w = {v, s};
+
+  return json_file(path, "hs2net-soak", write_members, &w);
 }

@@ -13,11 +13,14 @@
  *            and the same where the node knows 98 % of the link's rate. */
 #include "histogram.h"
 #include "json.h"
+#include "measure.h"
 
 #include <hs2net/hs2net.h>
 #include <hs2net/sim.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PROGRAM "hs2net-votes"
 
 enum { VOTE, PROPOSAL, VOTE_BEHIND }; /* types */
 enum { VOTE_LEN = 150, PROPOSAL_LEN = 1 << 20, SEED = 1 };
@@ -332,47 +335,33 @@ static void print(const struct setting *s, const struct figures *f) {
   fflush(stdout);
 }
 
-static bool write_json(const struct figures *figures, const char *path) {
-  FILE *out = fopen(path, "we");
-  struct json j;
-  bool ok;
+static void write_rows(struct json *j, const void *data) {
+  const struct figures *const figures = data;
 
-  if (out == NULL) {
-    return false;
-  }
-  json_begin(&j, out);
-  json_object(&j, NULL);
-  json_text(&j, "program", "hs2net-votes");
-  json_text(&j, "versions", hs2n_version_long());
-  json_array(&j, "rows");
+  json_text(j, "versions", hs2n_version_long());
+  json_array(j, "rows");
   for (size_t i = 0; i < SETTINGS; i++) {
     const struct figures *f = &figures[i];
 
-    json_object(&j, NULL);
-    json_text(&j, "question", settings[i].question);
-    json_text(&j, "name", settings[i].name);
-    json_u64(&j, "votes", f->sent);
-    json_u64(&j, "lost", f->sent - f->came);
-    json_u64(&j, "p50_us", f->p50);
-    json_u64(&j, "p99_us", f->p99);
-    json_u64(&j, "p999_us", f->p999);
-    json_u64(&j, "max_us", f->most);
-    json_number(&j, "bytes_per_vote", f->bytes);
-    json_number(&j, "copies_per_vote", f->copies);
-    json_number(&j, "proposals_per_s", f->proposals);
-    json_end(&j);
+    json_object(j, NULL);
+    json_text(j, "question", settings[i].question);
+    json_text(j, "name", settings[i].name);
+    json_u64(j, "votes", f->sent);
+    json_u64(j, "lost", f->sent - f->came);
+    json_u64(j, "p50_us", f->p50);
+    json_u64(j, "p99_us", f->p99);
+    json_u64(j, "p999_us", f->p999);
+    json_u64(j, "max_us", f->most);
+    json_number(j, "bytes_per_vote", f->bytes);
+    json_number(j, "copies_per_vote", f->copies);
+    json_number(j, "proposals_per_s", f->proposals);
+    json_end(j);
   }
-  json_end(&j);
-  json_end(&j);
-  ok = json_finish(&j);
-  return fclose(out) == 0 && ok;
+  json_end(j);
 }
 
 static bool promise(bool kept, const char *what) {
-  if (!kept) {
-    fprintf(stderr, "hs2net-votes: %s\n", what);
-  }
-  return kept;
+  return measure_promise(PROGRAM, kept, what);
 }
 
 /* What a change must not lose.  The packet time is of 1,452 bytes. */
@@ -409,30 +398,22 @@ static bool promises(const struct figures *f) {
 
 int main(int argc, char **argv) {
   static struct figures figures[SETTINGS];
-  const char *json_path = NULL;
-  bool quick = false;
+  struct measure_args args;
 
-  for (int i = 1; i < argc; i++) {
-    if (strcmp(argv[i], "--quick") == 0) {
-      quick = true;
-    } else if (strcmp(argv[i], "--json") == 0 && i + 1 < argc) {
-      json_path = argv[++i];
-    } else {
-      fprintf(stderr, "usage: hs2net-votes [--quick] [--json FILE]\n");
-      return 2;
-    }
+  if (!measure_args(PROGRAM, argc, argv, &args)) {
+    return 2;
   }
   printf("%-13s %-29s %8s %8s %8s %8s %7s %8s %7s %6s\n", "", "", "p50 ms",
          "p99 ms", "p999 ms", "max ms", "lost %", "B/vote", "copies", "1MiB/s");
   for (size_t i = 0; i < SETTINGS; i++) {
     const struct setting *s = &settings[i];
 
-    figures[i] =
-        run(s, (quick ? 2000u : 20000u) / (s->every < HS2N_MS(100) ? 5 : 1));
+    figures[i] = run(s, (args.quick ? 2000u : 20000u) /
+                            (s->every < HS2N_MS(100) ? 5 : 1));
     print(s, &figures[i]);
   }
-  if (json_path != NULL && !write_json(figures, json_path)) {
-    perror(json_path);
+  if (args.json != NULL &&
+      !json_file(args.json, PROGRAM, write_rows, figures)) {
     return 1;
   }
   return promises(figures) ? 0 : 1;

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <tap.h>
+#include <unistd.h>
 
 static char *text;
 static size_t len;
@@ -72,10 +73,39 @@ static void says_when_writing_failed(void) {
   (void)fclose(full);
 }
 
+static void add_number(struct json *to, const void *data) {
+  const uint64_t *const number = data;
+
+  json_u64(to, "n", *number);
+}
+
+static void writes_a_file_that_names_its_program(void) {
+  const uint64_t number = 7;
+  char path[] = "/tmp/hs2net-json-XXXXXX";
+  char got[64] = "";
+  const int fd = mkstemp(path);
+
+  REQUIRE(fd >= 0);
+  CHECK(json_file(path, "test", add_number, &number));
+  CHECK(read(fd, got, sizeof(got) - 1) > 0);
+  CHECK_TEXT(got, "{\n  \"program\": \"test\",\n  \"n\": 7\n}\n");
+  (void)close(fd);
+  (void)unlink(path);
+}
+
+static void tells_of_a_file_that_cannot_be_written(void) {
+  const uint64_t number = 7;
+
+  CHECK(!json_file("/nonexistent/x", "# test", add_number, &number));
+  CHECK(!json_file("/dev/full", "# test", add_number, &number));
+}
+
 int main(void) {
   RUN(nests_and_separates);
   RUN(escapes_text);
   RUN(has_no_word_for_infinity);
   RUN(says_when_writing_failed);
+  RUN(writes_a_file_that_names_its_program);
+  RUN(tells_of_a_file_that_cannot_be_written);
   return tap_done();
 }

@@ -32,9 +32,10 @@ enum hs2n_lane {
 /* By what the bodies of a type are made smaller on the wire.  Those below
  * 1 KiB are left as they are, unless several that follow each other in a lane
  * have so much together: these are compressed as one.  What does not save a
- * tenth is left as it is.  The length of what is compressed shows to whoever
- * watches the connection and tells something of the content: never where an
- * outsider's text and a secret share a body, or short ones share a lane. */
+ * tenth is left as it is, and so are short ones that are signed.  The length of
+ * what is compressed shows to whoever watches the connection and tells
+ * something of the content: never where an outsider's text and a secret share a
+ * body, or short ones share a lane. */
 enum hs2n_compression {
   HS2N_COMPRESSION_NONE = 0,
   HS2N_COMPRESSION_LZ4,  /* some GB/s */

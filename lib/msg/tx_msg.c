@@ -102,6 +102,7 @@ struct hs2ni_tx_msg *hs2ni_tx_new(struct hs2ni_chan *chan,
       .datagram_ok = (msg->flags & HS2N_MSG_DATAGRAM_OK) != 0,
       .packable =
           chan->msgs->types[msg->type].compression != HS2N_COMPRESSION_NONE &&
+          !chan->msgs->types[msg->type].is_signed &&
           (msg->flags & HS2N_MSG_SECRET) == 0,
       .key = msg->key,
   };

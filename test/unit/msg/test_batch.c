@@ -106,7 +106,7 @@ static uint64_t wire_bytes(uint8_t lane, size_t n, size_t len, bool old_peer) {
 static void short_messages_of_such_types_go_together(void) {
   CHECK(wire_bytes(LANE, 100, 256, false) < 100 * 256 / 10);
   CHECK(wire_bytes(HS2N_LANE_BULK, 100, 256, false) < 100 * 256 / 10);
-  CHECK(wire_bytes(HS2N_LANE_CERT, 20, 200, false) < 20 * (64 + 50));
+  CHECK(wire_bytes(HS2N_LANE_CERT, 20, 200, false) > 20 * 200); /* signed */
   CHECK(wire_bytes(HS2N_LANE_VOTE, 100, 256, false) > 100 * 256);
   CHECK(wire_bytes(HS2N_LANE_CONTROL, 100, 256, false) > 100 * 256);
   CHECK(wire_bytes(LANE, 100, 256, true) > 100 * 256);
@@ -591,12 +591,23 @@ static void a_batch_of_another_length_than_it_says_is_a_breach(void) {
 }
 
 static void what_may_not_stand_in_a_batch_is_a_breach(void) {
+  static const uint8_t signature[HS2N_SIGNATURE_LEN];
   struct bytes b = {0};
 
   inner(&b, 1, LANE, HS2NI_FLAG_COMPRESSED, 300);
   gives(&b, b.len, HS2N_REASON_PROTOCOL);
   b.len = 0;
   inner(&b, 1, LANE, HS2NI_FLAG_UNORDERED, 300);
+  gives(&b, b.len, HS2N_REASON_PROTOCOL);
+  b.len = 0;
+  bytes_record(
+      &b, &(struct hs2ni_record){.kind = HS2NI_RECORD_MSG,
+                                 .seq = 1,
+                                 .type = LANE,
+                                 .flags = HS2NI_FLAG_SIGNED,
+                                 .signature = {signature, sizeof(signature)},
+                                 .body_len = 300});
+  bytes_fill(&b, 300);
   gives(&b, b.len, HS2N_REASON_PROTOCOL);
   b.len = 0;
   inner(&b, 1, LANE, 0, HS2NI_BATCH_BODY_MAX + 1);

@@ -103,7 +103,10 @@ extern "C" {
     "bytes that a leader is taken to receive at once")                         \
   X(uint32_t, rx_bodies_bytes, 2u << 20, 2u << 20, 256u << 20,                 \
     "bytes of a lane's bodies with streams of their own that a peer may have " \
-    "under way, unless it is one; at most eight are")
+    "under way, unless it is one; at most eight are")                          \
+  X(uint32_t, tcp_unsent_bytes, 65536, 16384, 16u << 20,                       \
+    "bytes of a TCP connection that have left the node and that its socket "   \
+    "has not taken yet")
 
 struct hs2n_limits {
   size_t struct_size;

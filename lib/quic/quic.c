@@ -111,6 +111,9 @@ static void recv_batch(struct hs2ni_link *link, const struct hs2n_rx *rx,
   for (size_t i = 0; i < n; i++) {
     const size_t step = rx[i].segment_len == 0 ? rx[i].len : rx[i].segment_len;
 
+    if (rx[i].kind != HS2N_IO_DATAGRAM) {
+      continue;
+    }
     for (size_t at = 0; at < rx[i].len; at += step) {
       const size_t left = rx[i].len - at;
       const struct hs2ni_quic_dgram d = {

@@ -345,6 +345,9 @@ static void another_identity_or_version_is_refused(void) {
   e.rec.bytes[1] = HS2N_RECORD_FORMAT + 1;
   CHECK_EQ(hs2n_replay_new(&replay, all, &t.mem, e.rec.identity, NULL, NULL),
            HS2N_ERR_VERSION);
+  e.rec.bytes[1] = HS2N_RECORD_FORMAT - 1; /* knew no transport */
+  CHECK_EQ(hs2n_replay_new(&replay, all, &t.mem, e.rec.identity, NULL, NULL),
+           HS2N_ERR_VERSION);
   e.rec.bytes[0] = 0;
   CHECK_EQ(hs2n_replay_new(&replay, all, &t.mem, e.rec.identity, NULL, NULL),
            HS2N_ERR_MALFORMED);

@@ -15,6 +15,14 @@
 #define CONTROL_FD 9
 #define NAMESPACES_FD 10
 
+enum hs2n_transport net_transport = HS2N_TRANSPORT_QUIC;
+
+void net_choose_transport(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "tcp") == 0) {
+    net_transport = HS2N_TRANSPORT_TCP;
+  }
+}
+
 static const struct hs2n_type types[] = {
     {.id = NET_VOTE, .lane = HS2N_LANE_VOTE, .size_max = 16384, .name = "vote"},
     {.id = NET_PROPOSAL,
@@ -173,6 +181,7 @@ void net_configure(const struct net *net, struct hs2n_limits *limits,
   config->types = types;
   config->types_n = sizeof(types) / sizeof(types[0]);
   config->udp_payload_max = net->udp_payload_max;
+  config->transport = net_transport;
 }
 
 static bool make(struct net_replica *r) {

@@ -22,6 +22,12 @@ enum { NET_VOTE = 1, NET_PROPOSAL = 2, NET_BULK = 3, NET_KINDS = 4 };
 
 struct net;
 
+/* Of all replicas that are made from now on; QUIC at first. */
+extern enum hs2n_transport net_transport;
+
+/* From the command line of a test that runs over both: "tcp" or nothing. */
+void net_choose_transport(int argc, char **argv);
+
 struct net_replica {
   struct net *net;
   uint32_t index;

@@ -311,7 +311,8 @@ static void after_1000_lives_the_port_is_free_and_nothing_is_left(void) {
   net_close(&net);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  net_choose_transport(argc, argv);
   RUN(two_replicas_meet_over_ipv4);
   RUN(two_replicas_meet_over_ipv6);
   RUN(wildcard_sockets_are_dialled_over_ipv4);

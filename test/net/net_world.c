@@ -16,6 +16,7 @@
 #define NAMESPACES_FD 10
 
 enum hs2n_transport net_transport = HS2N_TRANSPORT_QUIC;
+uint32_t net_half_open_max;
 
 void net_choose_transport(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "tcp") == 0) {
@@ -176,6 +177,10 @@ void net_configure(const struct net *net, struct hs2n_limits *limits,
   limits->drain_ms = 100; /* when both ends stop at once, for nothing */
   limits->new_per_source_per_s = 100000;
   limits->new_per_source_burst = 100000;
+  if (net_half_open_max != 0) {
+    limits->half_open_max = net_half_open_max;
+    limits->half_open_free_max = net_half_open_max;
+  }
   config->limits = limits;
   config->chain_id = "net-test";
   config->types = types;

@@ -24,6 +24,7 @@ struct net;
 
 /* Of all replicas that are made from now on; QUIC at first. */
 extern enum hs2n_transport net_transport;
+extern uint32_t net_half_open_max; /* 0: the library's default */
 
 /* From the command line of a test that runs over both: "tcp" or nothing. */
 void net_choose_transport(int argc, char **argv);

@@ -17,6 +17,8 @@
 
 enum hs2n_transport net_transport = HS2N_TRANSPORT_QUIC;
 uint32_t net_half_open_max;
+hs2n_record_fn net_record;
+void *net_record_data;
 
 void net_choose_transport(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "tcp") == 0) {
@@ -207,6 +209,8 @@ static bool make(struct net_replica *r) {
   config.identity = r->identity;
   config.log = net_log;
   config.log_data = r;
+  config.record = r->index == 0 ? net_record : NULL;
+  config.record_data = net_record_data;
   io_config.listen = r->listen;
   io_config.log = net_log;
   io_config.log_data = r;

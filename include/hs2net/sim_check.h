@@ -153,7 +153,7 @@ HS2N_API bool hs2n_sim_settle(struct hs2n_sim *sim, hs2n_time bound);
 /* What a simulation counts.  X(field, text); append only. */
 #define HS2N_SIM_STATS_LIST(X)                                          \
   X(steps, "events and timers run")                                     \
-  X(datagrams, "datagrams, or segments of TCP, sent")                               \
+  X(datagrams, "datagrams, or segments of TCP, sent")                   \
   X(bytes, "bytes of them")                                             \
   X(delivered, "datagrams given to nodes")                              \
   X(lost_noise, "lost by chance, alone or in bursts")                   \

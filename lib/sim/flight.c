@@ -50,9 +50,9 @@ static void schedule(struct hs2ni_pipe *pipe) {
 }
 
 static hs2n_time timeout(const struct hs2ni_sending *tx) {
-  const hs2n_time once =
-      tx->rtt == 0 ? TIMEOUT_FIRST
-                   : tx->rtt + later(TIMEOUT_SLACK, 4 * tx->rtt_var);
+  const hs2n_time once = tx->rtt == 0
+                             ? TIMEOUT_FIRST
+                             : tx->rtt + later(TIMEOUT_SLACK, 4 * tx->rtt_var);
   const unsigned doubled = tx->tries < 10 ? tx->tries : 10;
 
   return sooner(once << doubled, TIMEOUT_MAX);
@@ -146,31 +146,34 @@ static void fly_again(struct hs2ni_end *e, struct hs2ni_flight *f) {
   fly(e, f);
 }
 
-/* The path may take less than when it was sent first. */
-static void split(struct hs2ni_end *e, size_t i, uint32_t len) {
-  struct hs2ni_flight rest = e->tx.flights[i];
+/* The path may take less than when it was sent first: the rest of the segment
+ * becomes one of its own.  Returns where it is now. */
+static size_t fit(struct hs2ni_end *e, size_t i) {
+  struct hs2ni_sending *tx = &e->tx;
+  struct hs2ni_flight rest = tx->flights[i];
+  const size_t behind = tx->end - i;
+  const uint32_t max = segment_max(e);
 
-  rest.seq += len;
-  rest.len -= len;
-  if (add_flight(e, i + 1, rest)) {
-    e->tx.flights[i].len = len;
+  if (rest.len <= max) {
+    return i;
   }
+  rest.seq += max;
+  rest.len -= max;
+  if (add_flight(e, i + 1, rest)) {
+    i = tx->end - behind - 1;
+    tx->flights[i].len = max;
+  }
+  return i;
 }
 
 static void send_again(struct hs2ni_end *e) {
   struct hs2ni_sending *tx = &e->tx;
-  const uint32_t max = segment_max(e);
 
   for (size_t i = tx->first; i < tx->end; i++) {
     if (!tx->flights[i].lost) {
       continue;
     }
-    if (tx->flights[i].len > max) {
-      const size_t before = tx->end - i;
-
-      split(e, i, max);
-      i = tx->end - before - 1; /* it may have moved */
-    }
+    i = fit(e, i);
     if (!may_fly(tx, tx->flights[i].len)) {
       return;
     }
@@ -258,8 +261,8 @@ static void grow(struct hs2ni_sending *tx, uint64_t arrived) {
   if (tx->recovering || !tx->limited) {
     return;
   }
-  tx->cwnd += tx->cwnd < tx->ssthresh ? arrived
-                                      : HS2NI_PIPE_MSS * arrived / tx->cwnd;
+  tx->cwnd +=
+      tx->cwnd < tx->ssthresh ? arrived : HS2NI_PIPE_MSS * arrived / tx->cwnd;
 }
 
 /* What was taken for lost has come: the path reorders more than was thought,
@@ -343,7 +346,6 @@ static void arrived(struct hs2ni_end *e, struct hs2ni_flight *f,
     undo(tx);
   } else if (f->nth > tx->newest_nth) {
     tx->newest_nth = f->nth;
-    tx->newest_sent = f->sent;
     tx->rtt_newest = sim_of(e)->now - f->sent;
   }
 }
@@ -410,6 +412,7 @@ static void probe(struct hs2ni_end *e) {
   while (i > tx->first && tx->flights[i].held) {
     i--;
   }
+  i = fit(e, i);
   tx->probed = true;
   tx->flying -= tx->flights[i].lost ? 0 : tx->flights[i].len;
   fly_again(e, &tx->flights[i]);

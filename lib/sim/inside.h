@@ -218,11 +218,11 @@ struct hs2ni_sim_node {
   uint8_t group;
   /* pipes */
   bool over_tcp;
-  uint32_t unsent_max;      /* of its limits, per pipe */
-  struct hs2ni_end *ends;   /* of its host, newest first */
+  uint32_t unsent_max;    /* of its limits, per pipe */
+  struct hs2ni_end *ends; /* of its host, newest first */
   struct hs2ni_end *due, *due_last;
-  uint64_t accepted;        /* pipes of this process */
-  uint16_t calls;           /* for the port of the next */
+  uint64_t accepted; /* pipes of this process */
+  uint16_t calls;    /* for the port of the next */
   /* misbehaving */
   struct hs2n_sim_evil evil;
   bool dishonest;
@@ -281,7 +281,7 @@ struct hs2n_sim {
   struct hs2ni_events events;
   struct hs2ni_packet *free_packets; /* of the usual size */
   struct hs2ni_shared links, noises;
-  struct hs2ni_way *ways; /* n * n, by sender */
+  struct hs2ni_way *ways;    /* n * n, by sender */
   struct hs2ni_pipe **pipes; /* by number; NULL: over */
   size_t pipes_n, pipes_capacity;
   bool partitioned;

@@ -295,7 +295,8 @@ void hs2ni_net_arrive(struct hs2n_sim *sim, struct hs2ni_packet *p) {
   /* It may have moved, or have a new process, while this was on its way. */
   if (p->segment.pipe != 0) {
     hs2ni_segment_arrive(sim, p);
-  } else if (n->node == NULL || n->over_tcp || hs2ni_net_find(sim, &p->dst) != p->to) {
+  } else if (n->node == NULL || n->over_tcp ||
+             hs2ni_net_find(sim, &p->dst) != p->to) {
     hs2ni_net_lose(sim, p, &sim->stats.lost_nobody, "nobody there");
   } else if (n->paused_until != 0) {
     into_socket(sim, n, p);

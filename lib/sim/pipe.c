@@ -26,7 +26,9 @@ static struct hs2ni_pipe *pipe_new(struct hs2n_sim *sim) {
     hs2ni_sim_starved(sim);
     return NULL;
   }
-  *pipe = (struct hs2ni_pipe){.sim = sim, .timer_at = HS2N_TIME_NEVER};
+  *pipe = (struct hs2ni_pipe){.sim = sim,
+                              .timer_at = HS2N_TIME_NEVER,
+                              .ends = {{.pipe = pipe}, {.pipe = pipe}}};
   sim->pipes[sim->pipes_n++] = pipe;
   pipe->number = sim->pipes_n;
   sim->stats.pipes++;
@@ -105,7 +107,6 @@ void hs2ni_end_begin(struct hs2ni_pipe *pipe, unsigned side,
                      struct hs2ni_sim_node *n, enum hs2ni_end_state state) {
   struct hs2ni_end *e = &pipe->ends[side];
 
-  e->pipe = pipe;
   e->node = n->index;
   e->addr = hs2ni_net_addr(n);
   e->move = n->move;
@@ -258,8 +259,7 @@ static uint8_t *room(struct hs2ni_end *e, size_t len) {
   struct hs2ni_sending *tx = &e->tx;
   const size_t kept = (size_t)(tx->given - tx->acked);
 
-  if (tx->acked > tx->base &&
-      tx->given - tx->base + len > tx->capacity) {
+  if (tx->acked > tx->base && tx->given - tx->base + len > tx->capacity) {
     memmove(tx->bytes, tx->bytes + (tx->acked - tx->base), kept);
     tx->base = tx->acked;
   }

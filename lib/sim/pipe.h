@@ -60,16 +60,15 @@ struct hs2ni_sending {
   uint8_t *bytes; /* from number `base` on */
   size_t capacity;
   uint64_t base;
-  uint64_t acked;    /* the other end has all below */
-  uint64_t next;     /* never sent from here on */
-  uint64_t given;    /* by the node, below; FIN has it when ending */
-  uint64_t window;   /* the other end has room below */
+  uint64_t acked;  /* the other end has all below */
+  uint64_t next;   /* never sent from here on */
+  uint64_t given;  /* by the node, below; FIN has it when ending */
+  uint64_t window; /* the other end has room below */
   struct hs2ni_flight *flights;
   size_t first, end, flights_capacity;
   uint64_t nth;
   uint64_t newest_nth; /* of those that have arrived */
-  hs2n_time newest_sent;
-  uint64_t flying; /* neither held nor lost */
+  uint64_t flying;     /* neither held nor lost */
   /* congestion */
   uint64_t cwnd, ssthresh;
   uint64_t recover; /* what was sent before a loss ends there */
@@ -104,7 +103,7 @@ struct hs2ni_end {
   uint64_t id;           /* at the node */
   struct hs2n_addr addr; /* as the other end sees it */
   struct hs2n_addr remote;
-  uint8_t move;          /* where the node was when it began */
+  uint8_t move; /* where the node was when it began */
   uint16_t nat_port;
   enum hs2ni_end_state state;
   bool closed; /* the node does not know it any more */
@@ -119,8 +118,8 @@ struct hs2ni_end {
 struct hs2ni_pipe {
   struct hs2n_sim *sim;
   uint64_t number;
-  hs2n_time timer_at; /* of the earliest call that is to come */
-  uint32_t held;      /* by those calls, and while it is worked on */
+  hs2n_time timer_at;       /* of the earliest call that is to come */
+  uint32_t held;            /* by those calls, and while it is worked on */
   struct hs2ni_end ends[2]; /* who called, who was called */
 };
 
@@ -138,8 +137,7 @@ static inline bool hs2ni_end_sent(const struct hs2ni_end *e) {
 /* ---- pipe.c ---------------------------------------------------------------
  */
 
-struct hs2ni_pipe *hs2ni_pipe_find(const struct hs2n_sim *sim,
-                                   uint64_t number);
+struct hs2ni_pipe *hs2ni_pipe_find(const struct hs2n_sim *sim, uint64_t number);
 /* Whether an end's node still has the address that it had. */
 bool hs2ni_end_reachable(const struct hs2n_sim *sim, const struct hs2ni_end *e);
 void hs2ni_end_begin(struct hs2ni_pipe *pipe, unsigned side,

@@ -55,9 +55,8 @@ static void refuse(struct hs2n_sim *sim, const struct hs2ni_packet *to) {
   if (p == NULL) {
     return;
   }
-  p->segment = (struct hs2ni_segment){.pipe = to->segment.pipe,
-                                      .side = !to->segment.side,
-                                      .reset = true};
+  p->segment = (struct hs2ni_segment){
+      .pipe = to->segment.pipe, .side = !to->segment.side, .reset = true};
   p->from = to->to;
   p->src = to->dst;
   p->dst = hs2ni_net_addr(&sim->nodes[to->from]);
@@ -285,8 +284,7 @@ void hs2ni_segment_arrive(struct hs2n_sim *sim, struct hs2ni_packet *p) {
   struct hs2ni_pipe *pipe = hs2ni_pipe_find(sim, p->segment.pipe);
   struct hs2ni_end *e;
 
-  if (p->segment.spoiled || pipe == NULL ||
-      hs2ni_segment_to(sim, p) != p->to) {
+  if (p->segment.spoiled || pipe == NULL || hs2ni_segment_to(sim, p) != p->to) {
     hs2ni_net_lose(sim, p, &sim->stats.lost_nobody,
                    p->segment.spoiled ? "checksum" : "nobody there");
     return;

@@ -54,13 +54,15 @@ static ssize_t write_kept(const struct hs2ni_pipes *p,
 /* ---- writing ------------------------------------------------------------- */
 
 /* A peer that resets the connection may have said why before: what came in is
- * read to its end, and the node is told then. */
+ * read to its end, and the node is told then.  The end is made to come, should
+ * the kernel have refused for another cause. */
 static void break_off(struct hs2ni_pipes *p, struct hs2ni_pipe *pipe) {
   if (pipe->state == HS2NI_PIPE_ENDING) {
     hs2ni_pipe_drop(p, pipe);
     return;
   }
   pipe->broken = true;
+  (void)shutdown(pipe->fd, SHUT_RDWR);
   pipe->kept_len = 0;
   hs2ni_pipe_watch(p, pipe, EPOLLIN);
 }

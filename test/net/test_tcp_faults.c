@@ -67,7 +67,6 @@ static void deliver(size_t large) {
   failed = 0;
   want = 0;
   if (net_open(&net, 2, "[::]:0", "127.0.0.1:0", NULL) && net_join(&net)) {
-    net.backoff_ms = 10;
     for (uint32_t i = 0; i < 5; i++) {
       CHECK_EQ(net_send(&net.r[0], 1, NET_VOTE, 100), HS2N_OK);
       CHECK_EQ(net_send(&net.r[1], 0, NET_VOTE, 100), HS2N_OK);

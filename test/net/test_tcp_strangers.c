@@ -30,16 +30,22 @@ static int connect_to(uint16_t port) {
   return fd;
 }
 
-/* How many of the strangers have been hung up on. */
+/* Whether a stranger has been hung up on, perhaps with an alert before. */
+static bool is_gone(int fd) {
+  uint8_t bytes[64];
+  ssize_t got;
+
+  do {
+    got = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+  } while (got > 0);
+  return got == 0 || errno != EAGAIN;
+}
+
 static unsigned hung_up(void) {
   unsigned n = 0;
 
   for (unsigned i = 0; i < STRANGERS; i++) {
-    uint8_t bytes[64];
-    const ssize_t got =
-        recv(strangers[i], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_PEEK);
-
-    n += got == 0 || (got < 0 && errno != EAGAIN);
+    n += is_gone(strangers[i]);
   }
   return n;
 }

@@ -238,6 +238,8 @@ static bool next(void *user, struct hs2ni_chunk *out) {
   }
   if (c->datagrams_to_send > 0) {
     out->stream = HS2NI_DATAGRAM;
+    out->fin = false;
+    out->rank = HS2NI_RANK_FIRST;
     out->parts[0] = (struct hs2n_span){pattern(), c->datagram_len};
     out->parts_n = 1;
     return true;

@@ -51,6 +51,9 @@ int hs2ni_tcp_conn_new(struct hs2ni_tcp_conn **out, struct hs2ni_tcp *ep,
   if (rv == HS2N_OK) {
     rv = hs2ni_tls_stream_new(&c->tls, ep->tls, role);
   }
+  if (rv == HS2N_OK) {
+    rv = hs2ni_tls_stream_begin(c->tls);
+  }
   if (rv != HS2N_OK) {
     hs2ni_tcp_conn_free(c);
     return rv;

@@ -40,8 +40,6 @@ void hs2ni_tls_stream_free(struct hs2ni_tls_stream *s) {
 
 int hs2ni_tls_stream_new(struct hs2ni_tls_stream **out, struct hs2ni_tls *tls,
                          enum hs2ni_tls_role role) {
-  const struct hs2n_span nothing = {NULL, 0};
-  const uint64_t failures = tls->env->stats.allocation_failures;
   struct hs2ni_tls_stream *s = hs2ni_alloc(tls->env, sizeof(*s));
   int rv;
 
@@ -51,18 +49,25 @@ int hs2ni_tls_stream_new(struct hs2ni_tls_stream **out, struct hs2ni_tls *tls,
   s->tls = tls;
   s->rekey_after = HS2NI_REKEY_RECORDS;
   rv = hs2ni_tls_session_make(&s->session, tls, role, NULL, s);
-  if (rv == HS2N_OK && role == HS2NI_TLS_CLIENT &&
-      hs2ni_exchange_feed(s->session, true, nothing) !=
-          HS2NI_EXCHANGE_GOES_ON) {
-    rv = tls->env->stats.allocation_failures > failures ? HS2N_ERR_NO_MEMORY
-                                                        : HS2N_ERR_CRYPTO;
-  }
   if (rv != HS2N_OK) {
     hs2ni_tls_stream_free(s);
     return rv;
   }
   *out = s;
   return HS2N_OK;
+}
+
+int hs2ni_tls_stream_begin(struct hs2ni_tls_stream *s) {
+  const struct hs2n_span nothing = {NULL, 0};
+  const uint64_t failures = env_of(s)->stats.allocation_failures;
+
+  if (s->session->role == HS2NI_TLS_SERVER ||
+      hs2ni_exchange_feed(s->session, true, nothing) ==
+          HS2NI_EXCHANGE_GOES_ON) {
+    return HS2N_OK;
+  }
+  return env_of(s)->stats.allocation_failures > failures ? HS2N_ERR_NO_MEMORY
+                                                         : HS2N_ERR_CRYPTO;
 }
 
 /* ---- how it ends --------------------------------------------------------- */

@@ -5,7 +5,7 @@
  * is ours, so a record is sealed where its bytes are, the session of wolfSSL
  * goes when its handshake is complete, and nothing is allocated after that.
  *
- *     new --> take: flights --> open: DONE --> peer --> open: DATA, seal
+ *     begin --> take: flights --> open: DONE --> peer --> open: DATA, seal
  *
  * Whatever fails leaves an alert that take gives; then nothing more comes. */
 #ifndef HS2NI_TLS_STREAM_H
@@ -25,11 +25,13 @@ struct hs2ni_tls_stream;
  * least. */
 #define HS2NI_TLS_TAKE_MAX 750u
 
-/* Begins a handshake; a client's hello waits for take.
- * Returns HS2N_OK, HS2N_ERR_NO_MEMORY or HS2N_ERR_CRYPTO. */
+/* Returns HS2N_OK, HS2N_ERR_NO_MEMORY or HS2N_ERR_CRYPTO. */
 HS2N_MUST_CHECK int hs2ni_tls_stream_new(struct hs2ni_tls_stream **out,
                                          struct hs2ni_tls *tls,
                                          enum hs2ni_tls_role role);
+/* Begins the handshake, once; a client's hello waits for take.
+ * Returns HS2N_OK, HS2N_ERR_NO_MEMORY or HS2N_ERR_CRYPTO. */
+HS2N_MUST_CHECK int hs2ni_tls_stream_begin(struct hs2ni_tls_stream *s);
 /* NULL is allowed. */
 void hs2ni_tls_stream_free(struct hs2ni_tls_stream *s);
 /* Bytes that one takes at most, during its handshake, for

@@ -14,12 +14,14 @@ bool raw_init(struct raw *r, struct world *w, const char *chain) {
                              &r->te) != HS2N_OK) {
     return false;
   }
-  if (hs2ni_tls_new(&r->tls, &(struct hs2ni_tls_config){
-                                 .env = &r->te.env,
-                                 .identity = r->identity,
-                                 .chain_id = chain,
-                                 .unix_time_s = 1790000000}) != HS2N_OK ||
-      hs2ni_tls_stream_new(&r->stream, r->tls, HS2NI_TLS_CLIENT) != HS2N_OK) {
+  if (hs2ni_tls_new(&r->tls,
+                    &(struct hs2ni_tls_config){.env = &r->te.env,
+                                               .identity = r->identity,
+                                               .chain_id = chain,
+                                               .unix_time_s = 1790000000}) !=
+          HS2N_OK ||
+      hs2ni_tls_stream_new(&r->stream, r->tls, HS2NI_TLS_CLIENT) != HS2N_OK ||
+      hs2ni_tls_stream_begin(r->stream) != HS2N_OK) {
     return false;
   }
   r->pipe = world_pipe_open(w, 1, &stranger);
@@ -141,12 +143,11 @@ bool raw_meet(struct raw *r, struct world *w) {
   if (!r->done) {
     return false;
   }
-  raw_frame(r, &(struct hs2ni_tcp_frame){
-                   .kind = HS2NI_TCP_PARAMS,
-                   .params = {.max_data = 1u << 20,
-                              .max_stream_data = 1u << 20,
-                              .max_streams = 64,
-                              .max_datagram = 1209}});
+  raw_frame(r, &(struct hs2ni_tcp_frame){.kind = HS2NI_TCP_PARAMS,
+                                         .params = {.max_data = 1u << 20,
+                                                    .max_stream_data = 1u << 20,
+                                                    .max_streams = 64,
+                                                    .max_datagram = 1209}});
   raw_run(r);
   return !r->closed && r->frames > 0;
 }

@@ -13,12 +13,12 @@ struct raw {
   struct hs2n_identity *identity;
   struct hs2ni_tls *tls;
   struct hs2ni_tls_stream *stream;
-  bool done;      /* the handshake is complete */
-  uint8_t alert;  /* heard */
+  bool done;     /* the handshake is complete */
+  uint8_t alert; /* heard */
   bool alerted;
-  bool closed;    /* CONNECTION_CLOSE was heard */
+  bool closed; /* CONNECTION_CLOSE was heard */
   struct hs2ni_tcp_frame close;
-  size_t frames;  /* heard */
+  size_t frames;   /* heard */
   size_t contents; /* records with frames heard */
 };
 

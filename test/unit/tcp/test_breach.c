@@ -148,9 +148,9 @@ static void an_end_that_was_not_sent_is_not_held(void) {
   server()->keep_open = true;
   REQUIRE(world_send(server(), 100) != NULL);
   raw_run(&r);
-  raw_frame(&r, &(struct hs2ni_tcp_frame){
-                    .kind = HS2NI_TCP_HELD, .stream = 3, .offset = 100,
-                    .fin = true});
+  raw_frame(
+      &r, &(struct hs2ni_tcp_frame){
+              .kind = HS2NI_TCP_HELD, .stream = 3, .offset = 100, .fin = true});
   check_refused(0x0a);
 }
 
@@ -183,9 +183,8 @@ static void records_without_frames_are_refused(void) {
 }
 
 static void a_datagram_above_our_limit_is_refused(void) {
-  refuse(&(struct hs2ni_tcp_frame){
-             .kind = HS2NI_TCP_DATAGRAM,
-             .bytes = {NULL, HS2NI_TCP_DATAGRAM_MAX + 1}},
+  refuse(&(struct hs2ni_tcp_frame){.kind = HS2NI_TCP_DATAGRAM,
+                                   .bytes = {NULL, HS2NI_TCP_DATAGRAM_MAX + 1}},
          0x0a);
 }
 

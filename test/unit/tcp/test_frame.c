@@ -118,9 +118,9 @@ static int read_of(const uint8_t *bytes, size_t len) {
   return hs2ni_tcp_frame_read(&rest, &got);
 }
 
-#define REFUSED(...)                                             \
-  do {                                                           \
-    static const uint8_t bytes_[] = {__VA_ARGS__};               \
+#define REFUSED(...)                                               \
+  do {                                                             \
+    static const uint8_t bytes_[] = {__VA_ARGS__};                 \
     CHECK_EQ(read_of(bytes_, sizeof(bytes_)), HS2N_ERR_MALFORMED); \
   } while (0)
 
@@ -136,12 +136,12 @@ static void malformed_frames_are_refused(void) {
   REFUSED(0x40, 0x10, 1);    /* a type that is not in its shortest form */
   REFUSED(0x80, 0, 0, 0x10, 1);
   REFUSED(0x3c, 1, 1);
-  REFUSED(QX_PARAMS, 3, 0x04, 1, 63);      /* less than the least window */
-  REFUSED(QX_PARAMS, 3, 0x09, 1, 3);       /* too few streams */
-  REFUSED(QX_PARAMS, 3, 0x04, 2, 63);      /* a value beyond the end */
-  REFUSED(QX_PARAMS, 4, 0x20, 2, 63, 63);  /* a value and more */
+  REFUSED(QX_PARAMS, 3, 0x04, 1, 63);     /* less than the least window */
+  REFUSED(QX_PARAMS, 3, 0x09, 1, 3);      /* too few streams */
+  REFUSED(QX_PARAMS, 3, 0x04, 2, 63);     /* a value beyond the end */
+  REFUSED(QX_PARAMS, 4, 0x20, 2, 63, 63); /* a value and more */
   REFUSED(QX_PARAMS, 6, 0x20, 1, 9, 0x20, 1, 9); /* twice */
-  REFUSED(QX_PARAMS, 2, 0x20, 0);          /* no value */
+  REFUSED(QX_PARAMS, 2, 0x20, 0);                /* no value */
 }
 
 /* A later version may say more. */

@@ -45,24 +45,6 @@ static void leave(struct hs2n_node *node, uint64_t posts) {
   node->entered = false;
 }
 
-static void note_received(struct hs2n_node *node, const struct hs2n_rx *rx,
-                          size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    if (rx[i].kind == HS2N_IO_BYTES) {
-      node->env.stats.tcp_bytes_received += rx[i].len;
-    }
-  }
-}
-
-static void note_sent(struct hs2n_node *node, const struct hs2n_tx *tx,
-                      size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    if (tx[i].kind == HS2N_IO_BYTES) {
-      node->env.stats.tcp_bytes_sent += tx[i].len;
-    }
-  }
-}
-
 void hs2n_node_recv(struct hs2n_node *node, const struct hs2n_rx *rx, size_t n,
                     hs2n_time now) {
   uint64_t posts;
@@ -73,7 +55,6 @@ void hs2n_node_recv(struct hs2n_node *node, const struct hs2n_rx *rx, size_t n,
   posts = hs2ni_posts_ready(&node->posts);
   hs2ni_record_recv(node, rx, n, now, posts);
   if (node->phase != HS2NI_PHASE_STOPPED) {
-    note_received(node, rx, n);
     node->link->ops->recv(node->link, rx, n);
   }
   leave(node, posts);
@@ -122,7 +103,6 @@ size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx, size_t n,
   }
   hs2ni_record_poll(node, tx, n, now);
   written = node->link->ops->poll_tx(node->link, tx, n);
-  note_sent(node, tx, written);
   if (written == 0 && !node->env.uplink.held &&
       node->phase == HS2NI_PHASE_CLOSING) {
     node->phase = HS2NI_PHASE_STOPPED;

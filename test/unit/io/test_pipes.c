@@ -4,9 +4,6 @@
 
 #include "pipe_world.h"
 
-#include <dirent.h>
-#include <sys/resource.h>
-
 /* ---- system calls that fail when a test says so -------------------------- */
 
 static int accept_error;    /* of the next accept4; 0: none */
@@ -359,70 +356,6 @@ static void a_connection_that_is_gone_before_it_is_accepted_is_passed(void) {
   pipe_world_close(&w);
 }
 
-/* ---- life of the driver -------------------------------------------------- */
-
-static unsigned open_descriptors(void) {
-  DIR *dir = opendir("/proc/self/fd");
-  unsigned n = 0;
-
-  while (dir != NULL && readdir(dir) != NULL) {
-    n++;
-  }
-  if (dir != NULL) {
-    closedir(dir);
-  }
-  return n;
-}
-
-static void no_descriptor_is_left_behind(void) {
-  const unsigned before = open_descriptors();
-  struct pipe_world w = {0};
-  int peers[10];
-
-  REQUIRE(pipe_world_open(&w, HS2N_FAMILY_IPV6, 0));
-  for (unsigned i = 0; i < 10; i++) {
-    peers[i] = peer_connect(&w);
-  }
-  TURN_UNTIL(&w, pipe_stats(&w).tcp_open == 10);
-  CHECK_EQ(open_descriptors(), before + 4 + 20);
-  pipe_world_close(&w);
-  CHECK_EQ(open_descriptors(), before + 10);
-  for (unsigned i = 0; i < 10; i++) {
-    close(peers[i]);
-  }
-}
-
-static void two_drivers_can_not_listen_at_one_port(void) {
-  struct pipe_world w = {0};
-  struct hs2n_io_config config = world_config(HS2N_FAMILY_IPV4);
-  struct hs2n_config node_config;
-  struct hs2n_io *second;
-
-  REQUIRE(pipe_world_open(&w, HS2N_FAMILY_IPV4, 0));
-  config.listen.port = w.addr.port;
-  hs2n_config_default(&node_config);
-  node_config.transport = HS2N_TRANSPORT_TCP;
-  CHECK_EQ(hs2n_io_new(&second, &config, &node_config, NULL), HS2N_ERR_SYSTEM);
-  CHECK_EQ(errno, EADDRINUSE);
-  pipe_world_close(&w);
-}
-
-static void bad_limits_are_named_before_anything_is_opened(void) {
-  struct hs2n_io_config config = world_config(HS2N_FAMILY_IPV4);
-  struct hs2n_config node_config;
-  struct hs2n_limits limits;
-  struct hs2n_io *io;
-  const char *field = "";
-
-  hs2n_config_default(&node_config);
-  hs2n_limits_default(&limits);
-  node_config.transport = HS2N_TRANSPORT_TCP;
-  node_config.limits = &limits;
-  limits.tcp_unsent_bytes = 1;
-  CHECK_EQ(hs2n_io_new(&io, &config, &node_config, &field), HS2N_ERR_INVALID);
-  CHECK_TEXT(field, "tcp_unsent_bytes");
-}
-
 int main(void) {
   RUN(what_an_accepted_connection_brings_reaches_the_node);
   RUN(numbers_of_accepted_pipes_are_odd_and_never_used_twice);
@@ -439,8 +372,5 @@ int main(void) {
   RUN(a_dial_finds_room_when_accepting_does_not);
   RUN(without_descriptors_accepting_pauses);
   RUN(a_connection_that_is_gone_before_it_is_accepted_is_passed);
-  RUN(no_descriptor_is_left_behind);
-  RUN(two_drivers_can_not_listen_at_one_port);
-  RUN(bad_limits_are_named_before_anything_is_opened);
   return tap_done();
 }

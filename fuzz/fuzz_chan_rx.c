@@ -236,6 +236,7 @@ static void start(struct fuzz *f, uint8_t fail_at) {
   f->mem = (struct hs2n_mem){f, mem_alloc, mem_release};
   f->env =
       (struct hs2ni_env){.mem = &f->mem, .now = HS2N_S(1), .rand = no_secrets};
+  hs2ni_rng_seed(&f->env.rng, 1);
   hs2n_limits_default(&f->env.limits);
   f->env.limits.peers_max = 1;
   f->env.limits.tags_max = 16;

@@ -62,10 +62,9 @@ static void init_replica(struct cluster *c, uint32_t node) {
   for (size_t i = 0; i < sizeof(r->config.mempool_secret); i++) {
     r->config.mempool_secret[i] = (uint8_t)hs2n_sim_random(c->sim, 256);
   }
-  r->crypto.known = c->verdicts;
-  r->crypto.keys.n = c->config.replicas;
+  r->keys.n = c->config.replicas;
   for (uint32_t i = 0; i < c->config.replicas; i++) {
-    r->crypto.keys.keys[i] = hs2n_sim_member(c->sim, i).key;
+    r->keys.keys[i] = hs2n_sim_member(c->sim, i).key;
   }
 }
 
@@ -103,9 +102,7 @@ struct cluster *cluster_new(const struct cluster_config *config,
   c->config = *config;
   c->nodes = config->replicas + (config->twin ? 1 : 0);
   c->replicas = calloc(c->nodes, sizeof(*c->replicas));
-  c->verdicts = config->cached ? verdicts_new() : NULL;
-  if (c->replicas == NULL || (config->cached && c->verdicts == NULL) ||
-      !make_world(c, sim_config) ||
+  if (c->replicas == NULL || !make_world(c, sim_config) ||
       !judge_init(&c->judge, c->sim, c->nodes, config->replicas)) {
     cluster_free(c);
     return NULL;
@@ -124,7 +121,6 @@ void cluster_free(struct cluster *c) {
   if (c != NULL) {
     hs2n_sim_free(c->sim);
     judge_fini(&c->judge);
-    verdicts_free(c->verdicts);
     free(c->replicas);
     free(c);
   }

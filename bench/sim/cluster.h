@@ -14,7 +14,6 @@ struct cluster_config {
   uint32_t tx_bytes; /* >= 8 */
   bool twin;         /* one more node with the key of replica 0, which is then
                         a twin pair in the sense of Bano et al. 2022 */
-  bool cached;       /* signatures are checked once a cluster, see verdicts.h */
 };
 
 struct cluster {
@@ -22,7 +21,6 @@ struct cluster {
   struct hs2n_sim *sim;
   struct hs2n_sim_app app;
   struct judge judge;
-  struct verdicts *verdicts; /* NULL: each replica checks all */
   struct recorder *recorder; /* NULL: none; set it before cluster_start */
   struct replica *replicas;  /* one a node */
   uint32_t nodes;

@@ -28,8 +28,11 @@ static const char help[] =
     "  --rate N           transactions a second, to all replicas (default 5)\n"
     "  --tx-bytes N       of a transaction, 40 to 65536 (default 200)\n"
     "  --twin             one replica runs twice with the same key\n"
-    "  --cached           check each signature of replicas once, not once a\n"
-    "                     replica; every hash stays what it is\n"
+    "  --cached           of handshakes and certificates, do not compute what "
+    "this\n"
+    "                     process has computed before; every hash stays what "
+    "it "
+    "is\n"
     "  --load             no replicas: every node sends votes of --tx-bytes "
     "to\n"
     "                     all, --rate a second, and a tenth as many messages "
@@ -207,7 +210,7 @@ static bool take_network(struct options *o, int option, const char *text) {
     r->cluster.twin = true;
     return true;
   case CACHED:
-    r->cluster.cached = true;
+    r->cached = true;
     return true;
   case LOAD:
     r->kind = RUN_LOAD;

@@ -177,7 +177,7 @@ static hs2n_time clock_of(void *self) {
 
 void replica_configure(struct replica *r, struct hs2n_config *config,
                        struct hs2n_consensus *out_consensus) {
-  r->crypto.keys.identity = config->identity;
+  r->keys.identity = config->identity;
   r->out.self = r;
   r->out.says = says;
   r->out.takes_up = takes_up;
@@ -248,7 +248,7 @@ static void give_up(struct replica *r, const char *why) {
 void replica_start(struct replica *r, struct hs2n_node *node,
                    struct hs2n_sim_disk *disk,
                    const struct hs2n_member *members) {
-  const struct rep_crypto crypto = verdicts_crypto(&r->crypto);
+  const struct rep_crypto crypto = rep_crypto_hs2n(&r->keys);
   const char *wrong;
 
   r->out.net.node = node;

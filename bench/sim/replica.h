@@ -3,10 +3,10 @@
 #ifndef SIM_REPLICA_H
 #define SIM_REPLICA_H
 
+#include "crypto_hs2n.h"
 #include "judge.h"
 #include "log.h"
 #include "outside.h"
-#include "verdicts.h"
 
 #include <hs2net/sim.h>
 
@@ -33,7 +33,7 @@ struct replica {
   struct judge *judge;
   uint32_t node;
   struct rep_config config; /* me: its number */
-  struct verdicts_user crypto;
+  struct rep_keys keys;
   struct rep_outside out;
   bool runs;
   struct rep_core *core;

@@ -27,8 +27,7 @@ void report_begin(struct report *r, const struct options *o) {
                  o->run.cluster.replicas,
                  o->run.kind == RUN_CLUSTER ? "replicas" : "nodes",
                  o->run.profile->name, o->run.profile->text,
-                 o->run.cluster.cached ? ", signatures of replicas checked once"
-                                       : "");
+                 o->run.cached ? ", nothing of it computed twice" : "");
     (void)printf("%8s %16s %9s %9s %8s %7s %9s %9s %9s %7s\n", "seed", "hash",
                  "virtual s", "real s", "blocks", "txs", "p50 ms", "p99 ms",
                  "well ms", "faults");
@@ -65,6 +64,15 @@ static void print_line(const struct run_result *s) {
   }
 }
 
+static void add_known(struct known_counts *to, const struct known_counts *c) {
+  to->signatures += c->signatures;
+  to->signatures_known += c->signatures_known;
+  to->keys += c->keys;
+  to->keys_known += c->keys_known;
+  to->secrets += c->secrets;
+  to->secrets_known += c->secrets_known;
+}
+
 void report_add(struct report *r, const struct options *o,
                 const struct run_result *s) {
   r->runs++;
@@ -78,6 +86,7 @@ void report_add(struct report *r, const struct options *o,
   r->datagrams += s->datagrams;
   r->bytes += s->bytes;
   r->steps += s->steps;
+  add_known(&r->known, &s->known);
   for (int i = 0; i < HS2N_SIM_CHAOS_KINDS; i++) {
     r->faults[i] += s->faults[i];
   }
@@ -100,6 +109,16 @@ static void print_fault(uint64_t n, const char *text) {
   if (n > 0) {
     (void)printf("  %8llu  %s\n", (unsigned long long)n, text);
   }
+}
+
+static void print_known(const struct known_counts *c) {
+  (void)printf("known before: %llu of %llu signatures, %llu of %llu keys, %llu "
+               "of %llu shared secrets\n",
+               (unsigned long long)c->signatures_known,
+               (unsigned long long)c->signatures,
+               (unsigned long long)c->keys_known, (unsigned long long)c->keys,
+               (unsigned long long)c->secrets_known,
+               (unsigned long long)c->secrets);
 }
 
 static void print_summary(const struct report *r, uint64_t real_ns) {
@@ -132,6 +151,17 @@ struct summary {
   uint64_t real_ns;
 };
 
+static void write_known(struct json *j, const struct known_counts *c) {
+  json_object(j, "known_before");
+  json_u64(j, "signatures", c->signatures_known);
+  json_u64(j, "signatures_asked", c->signatures);
+  json_u64(j, "keys", c->keys_known);
+  json_u64(j, "keys_asked", c->keys);
+  json_u64(j, "shared_secrets", c->secrets_known);
+  json_u64(j, "shared_secrets_asked", c->secrets);
+  json_end(j);
+}
+
 static void write_fields(struct json *j, const void *data) {
   const struct summary *const s = data;
   const struct report *const r = s->report;
@@ -139,7 +169,7 @@ static void write_fields(struct json *j, const void *data) {
   const uint64_t real_ns = s->real_ns;
 
   json_text(j, "profile", o->run.profile->name);
-  json_text(j, "signatures", o->run.cluster.cached ? "cached" : "real");
+  json_text(j, "cryptography", o->run.cached ? "cached" : "real");
   json_u64(j, "nodes", o->run.cluster.replicas);
   json_u64(j, "seeds", r->runs);
   json_u64(j, "failed", r->failed);
@@ -155,6 +185,9 @@ static void write_fields(struct json *j, const void *data) {
   json_u64(j, "bytes", r->bytes);
   json_number(j, "well_again_ms_max", ms(r->settled_max));
   json_u64(j, "node_memory_peak_bytes", r->memory_peak);
+  if (o->run.cached) {
+    write_known(j, &r->known);
+  }
   json_object(j, "faults");
 #define X(name, weight, text) \
   json_u64(j, text, r->faults[HS2N_SIM_CHAOS_##name]);
@@ -167,6 +200,9 @@ bool report_end(struct report *r, const struct options *o) {
   const struct summary s = {r, o, real_now() - r->begun_ns};
 
   print_summary(r, s.real_ns);
+  if (o->run.cached) {
+    print_known(&r->known);
+  }
   return (o->json == NULL ||
           json_file(o->json, "hs2net-sim", write_fields, &s)) &&
          r->failed == 0 && r->runs > 0;

@@ -9,6 +9,7 @@ struct report {
   uint64_t runs, failed;
   uint64_t virtual_ns, run_ns, node_ns; /* run_ns: real, of all processes */
   uint64_t blocks, txs, messages, datagrams, bytes, steps;
+  struct known_counts known;
   uint64_t settled_max, memory_peak;
   uint64_t faults[HS2N_SIM_CHAOS_KINDS];
 };

@@ -272,9 +272,27 @@ static void run_load(const struct run_config *config, uint64_t seed,
   close_recording(&recorder, out);
 }
 
+/* What a process asked since then. */
+static struct known_counts known_since(const struct known_counts *then) {
+  const struct known_counts now = known_counts();
+
+  return (struct known_counts){
+      .signatures = now.signatures - then->signatures,
+      .signatures_known = now.signatures_known - then->signatures_known,
+      .keys = now.keys - then->keys,
+      .keys_known = now.keys_known - then->keys_known,
+      .secrets = now.secrets - then->secrets,
+      .secrets_known = now.secrets_known - then->secrets_known};
+}
+
 void run_seed(const struct run_config *config, uint64_t seed,
               struct run_result *out) {
+  const struct known_counts then = known_counts();
   const uint64_t before = real_now();
+
+  if (config->cached) {
+    known_begin();
+  }
 
   *out = (struct run_result){.seed = seed,
                              .meshed_ns = HS2N_TIME_NEVER,
@@ -284,5 +302,6 @@ void run_seed(const struct run_config *config, uint64_t seed,
   } else {
     run_load(config, seed, out);
   }
+  out->known = known_since(&then);
   out->real_ns = real_now() - before;
 }

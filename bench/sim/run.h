@@ -3,6 +3,7 @@
 #define SIM_RUN_H
 
 #include "cluster.h"
+#include "known.h"
 #include "profile.h"
 
 #define RUN_TEXT_MAX 256
@@ -24,6 +25,7 @@ struct run_config {
   const char *record;     /* file, or NULL */
   const char *identity;   /* file that the recorded node's key goes to */
   uint32_t record_node;
+  bool cached; /* see known.h */
 };
 
 /* Fits into a pipe in one piece. */
@@ -41,7 +43,8 @@ struct run_result {
   uint64_t latency_p50, latency_p99; /* ns, of transactions or messages */
   uint64_t faults[HS2N_SIM_CHAOS_KINDS];
   uint64_t messages, datagrams, bytes, steps;
-  uint64_t memory_peak; /* of the largest node */
+  uint64_t memory_peak;      /* of the largest node */
+  struct known_counts known; /* in it */
   uint32_t nodes;
 };
 

@@ -37,7 +37,7 @@ extern "C" {
   X(uint32_t, keep_alive_ms, 2500, 50, 300000, "ms of silence until a PING")   \
   X(uint32_t, backoff_min_ms, 250, 1, 60000, "ms, first pause between dials")  \
   X(uint32_t, backoff_max_ms, 30000, 1, 600000, "ms, longest pause")           \
-  X(uint32_t, busy_pause_ms, 10, 1, 10000, "ms, pause after a BUSY verdict")   \
+  X(uint32_t, busy_pause_ms, 10, 1, 10000, "ms, first pause after BUSY")       \
   X(uint32_t, drain_ms, 1000, 0, 60000,                                        \
     "ms that hs2n_node_stop waits for queued messages")                        \
   /* receiving, per peer */                                                    \
@@ -104,6 +104,9 @@ extern "C" {
   X(uint32_t, rx_bodies_bytes, 2u << 20, 2u << 20, 256u << 20,                 \
     "bytes of a lane's bodies with streams of their own that a peer may have " \
     "under way, unless it is one; at most eight are")                          \
+  X(uint32_t, busy_pause_max_ms, 1000, 1, 60000,                               \
+    "ms, the longest pause, less up to a quarter, when BUSY is all that a "    \
+    "peer says; busy_pause_ms if that is more")                                \
   X(uint32_t, tcp_unsent_bytes, 65536, 16384, 16u << 20,                       \
     "bytes of a TCP connection that have left the node and that its socket "   \
     "has not taken yet")

@@ -296,7 +296,13 @@ enum hs2n_verdict {
   HS2N_IGNORE,     /* stale or known: acknowledge */
   HS2N_REJECT,     /* wrong: refuse it, and blame the sender */
   HS2N_LATER,      /* hs2n_judge will follow */
-  HS2N_BUSY,       /* no room now: the sender tries again after a pause */
+  /* No room now: this message comes again after a pause, and with it those
+   * behind it in its lane, of which the sender keeps the order.  The pause is
+   * the sender's limits.busy_pause_ms; it doubles up to busy_pause_max_ms for
+   * as long as BUSY is all that it hears of the lane, and after it no more
+   * comes than was taken lately.  For what may wait long, such as a later view,
+   * take HS2N_HOLD. */
+  HS2N_BUSY,
   /* Good, but ahead of this node's view: acknowledge, keep it, and give it
    * again, with the same id and ahead of its lane, when hs2n_enter_view gets
    * to its view.  What is kept of one peer takes limits.rx_future_bytes;

@@ -190,6 +190,7 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   m->frame = f;
   if (!m->loose.is) {
     hs2ni_frame_append(f);
+    hs2ni_tx_busy_framed(m);
   }
   return f;
 }

@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/timer.h"
 #include "link/link.h"
+#include "msg/tx_busy.h"
 #include "msg/tx_hold.h"
 #include "msg/tx_loose.h"
 #include "wire/record.h"
@@ -84,6 +85,7 @@ struct hs2ni_tx_msg {
   bool packable; /* may be in a batch */
   bool begun;    /* bytes of it are on this connection */
   bool resend;   /* bytes of it were on an earlier one */
+  bool out;      /* counts in tx_lane.busy */
   struct hs2ni_tx_loose_msg loose;
 };
 
@@ -145,6 +147,7 @@ struct hs2ni_tx_lane {
 
   /* of this connection */
   struct hs2ni_tx_hold hold;
+  struct hs2ni_tx_busy busy;
   struct hs2ni_list frames;
   struct hs2ni_frame *unsent; /* first that is not wholly sent */
   struct hs2ni_list bodies;
@@ -233,8 +236,8 @@ void hs2ni_tx_lane_acked(struct hs2ni_tx_lane *lane, uint64_t offset);
 /* The peer refuses seq and all behind it until that number comes again.  false:
  * it never got such a number. */
 bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq);
-/* Goes on after a pause: the peer is busy, or memory ran out and nothing else
- * is going to wake the lane. */
+/* Goes on after a pause: memory ran out and nothing else is going to wake the
+ * lane. */
 void hs2ni_tx_lane_retry(struct hs2ni_tx_lane *lane);
 /* Whether m has no use any more. */
 bool hs2ni_tx_lane_ends(const struct hs2ni_tx_msg *m);

@@ -67,8 +67,11 @@ static bool join(struct run *run, struct hs2ni_tx_msg *m, uint8_t *raw) {
 static struct run collect(struct hs2ni_tx_lane *lane) {
   struct hs2ni_tx_msg *m = lane->next;
   struct run run = {.codec = codec_of(m), .next_seq = lane->next_seq};
+  const uint32_t room = hs2ni_tx_busy_room(lane);
+  const uint32_t n_max =
+      room < HS2NI_BATCH_MSGS_MAX ? room : HS2NI_BATCH_MSGS_MAX;
 
-  while (m != NULL && run.n < HS2NI_BATCH_MSGS_MAX && may_join(&run, m) &&
+  while (m != NULL && run.n < n_max && may_join(&run, m) &&
          join(&run, m, lane->chan->msgs->batch->raw)) {
     m = next_of(m);
   }
@@ -122,6 +125,7 @@ static void enter(struct hs2ni_tx_lane *lane, const struct run *run,
       m->seq = lane->next_seq++;
     }
     m->frame = f;
+    hs2ni_tx_busy_framed(m);
     hs2ni_list_push_back(&f->batch->members, &m->batch_node);
     f->batch->last_seq = m->seq;
   }

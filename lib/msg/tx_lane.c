@@ -34,11 +34,14 @@ static bool is_paused(const struct hs2ni_tx_lane *lane) {
   return lane->pause.slot != 0;
 }
 
-void hs2ni_tx_lane_retry(struct hs2ni_tx_lane *lane) {
+static void pause_for(struct hs2ni_tx_lane *lane, hs2n_time ns) {
   struct hs2ni_msgs *msgs = lane->chan->msgs;
 
-  hs2ni_timer_set(&msgs->timers, &lane->pause,
-                  msgs->env->now + HS2N_MS(msgs->env->limits.busy_pause_ms));
+  hs2ni_timer_set(&msgs->timers, &lane->pause, msgs->env->now + ns);
+}
+
+void hs2ni_tx_lane_retry(struct hs2ni_tx_lane *lane) {
+  pause_for(lane, HS2N_MS(hs2ni_chan_env(lane->chan)->limits.busy_pause_ms));
 }
 
 bool hs2ni_tx_lane_open(struct hs2ni_tx_lane *lane, uint64_t *out_stream) {
@@ -129,6 +132,9 @@ static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
     if (hs2ni_tx_lane_ended(m)) {
       continue;
     }
+    if (hs2ni_tx_busy_room(lane) == 0) {
+      return NULL;
+    }
     f = hs2ni_tx_batch_frame(lane);
     if (f != NULL) {
       return f;
@@ -213,7 +219,8 @@ uint64_t hs2ni_tx_lane_rank(const struct hs2ni_tx_lane *lane) {
   if (lane->loose.due.head != NULL) {
     return hs2ni_tx_loose_due_rank(lane);
   }
-  return lane->next == NULL || hs2ni_tx_held(lane)
+  return lane->next == NULL || hs2ni_tx_held(lane) ||
+                 hs2ni_tx_busy_room(lane) == 0
              ? HS2NI_RANK_NONE
              : hs2ni_rank(lane->lane, lane->next->order);
 }
@@ -332,7 +339,7 @@ bool hs2ni_tx_lane_busy(struct hs2ni_tx_lane *lane, uint64_t seq) {
   lane->resume_seq = seq;
   hs2ni_tx_hold_end(lane); /* what is fresh waits behind what was refused */
   lane->unpackable = 0;
-  hs2ni_tx_lane_retry(lane);
+  pause_for(lane, hs2ni_tx_busy_said(lane));
   return true;
 }
 
@@ -351,6 +358,7 @@ void hs2ni_tx_lane_detach(struct hs2ni_tx_lane *lane) {
     msg_of(n)->begun = false;
     msg_of(n)->timed = false;
   }
+  hs2ni_tx_busy_forget(lane);
   hs2ni_tx_loose_detach(lane);
   lane->next = msg_of(lane->msgs.head);
   lane->writing = NULL;

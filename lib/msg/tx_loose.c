@@ -44,10 +44,14 @@ void hs2ni_tx_loose_queue(struct hs2ni_tx_msg *m) {
 /* ---- copies that wait ---------------------------------------------------- */
 
 static void set_timer(struct hs2ni_tx_lane *lane) {
-  const struct hs2ni_tx_msg *m = copy_of(lane->loose.waiting.head);
+  const struct hs2ni_tx_loose *loose = &lane->loose;
+  const struct hs2ni_tx_msg *m = copy_of(loose->waiting.head);
+  hs2n_time at = m == NULL ? HS2N_TIME_NEVER : m->loose.copy_at;
 
-  hs2ni_timer_set(timers_of(lane), &lane->loose.timer,
-                  m == NULL ? HS2N_TIME_NEVER : m->loose.copy_at);
+  if (loose->refused.head != NULL && loose->refused_until < at) {
+    at = loose->refused_until;
+  }
+  hs2ni_timer_set(timers_of(lane), &lane->loose.timer, at);
 }
 
 static void leave_copies(struct hs2ni_tx_msg *m) {
@@ -60,6 +64,9 @@ static void leave_copies(struct hs2ni_tx_msg *m) {
     if (first) {
       set_timer(m->lane);
     }
+  } else if (m->loose.copy == HS2NI_COPY_REFUSED) {
+    hs2ni_list_remove(&loose->refused, &m->loose.node);
+    set_timer(m->lane);
   } else if (m->loose.copy == HS2NI_COPY_DUE) {
     hs2ni_list_remove(&loose->due, &m->loose.node);
   }
@@ -88,6 +95,24 @@ static void make_waiting(struct hs2ni_tx_msg *m, hs2n_time at) {
   }
 }
 
+/* Messages refused as BUSY that are tried again at once: the peer is likely to
+ * be as busy still. */
+#define AGAIN_MAX 8u
+
+static void try_again(struct hs2ni_tx_lane *lane) {
+  struct hs2ni_tx_loose *loose = &lane->loose;
+  struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
+
+  for (uint32_t i = 0; i < AGAIN_MAX && loose->refused.head != NULL; i++) {
+    make_due(copy_of(loose->refused.head));
+  }
+  loose->tried = true;
+  if (loose->refused.head != NULL) {
+    loose->refused_until =
+        env->now + hs2ni_tx_busy_pause(env, loose->refused_row);
+  }
+}
+
 static void on_late(struct hs2ni_timer *timer) {
   struct hs2ni_tx_lane *lane =
       HS2NI_CONTAINER(timer, struct hs2ni_tx_lane, loose.timer);
@@ -97,6 +122,9 @@ static void on_late(struct hs2ni_timer *timer) {
   while ((m = copy_of(lane->loose.waiting.head)) != NULL &&
          m->loose.copy_at <= now) {
     make_due(m);
+  }
+  if (lane->loose.refused.head != NULL && lane->loose.refused_until <= now) {
+    try_again(lane);
   }
   set_timer(lane);
   hs2ni_chan_want(lane->chan);
@@ -339,17 +367,40 @@ bool hs2ni_tx_loose_ack(struct hs2ni_tx_lane *lane,
   return true;
 }
 
-/* It comes again on the stream, after a pause. */
+/* It comes again on the stream, after a pause that grows by each round of such
+ * refusals, see tx_busy.h. */
 static void busy(struct hs2ni_tx_msg *m) {
-  const struct hs2ni_env *env = hs2ni_chan_env(m->lane->chan);
+  struct hs2ni_tx_loose *loose = &m->lane->loose;
+  struct hs2ni_env *env = hs2ni_chan_env(m->lane->chan);
 
-  if (m->loose.copy == HS2NI_COPY_DUE) {
+  if (m->loose.copy == HS2NI_COPY_DUE || m->loose.copy == HS2NI_COPY_REFUSED) {
     return;
   }
   if (m->frame != NULL && m->frame->in_lane) {
     hs2ni_frame_leave(m->frame, HS2N_REASON_WITHDRAWN, false);
   }
-  make_waiting(m, env->now + HS2N_MS(env->limits.busy_pause_ms));
+  leave_copies(m);
+  if (loose->tried || loose->refused_until <= env->now) {
+    loose->tried = false;
+    loose->refused_row++;
+    loose->refused_until =
+        env->now + hs2ni_tx_busy_pause(env, loose->refused_row);
+  }
+  m->loose.copy = HS2NI_COPY_REFUSED;
+  hs2ni_list_push_back(&loose->refused, &m->loose.node);
+  set_timer(m->lane);
+}
+
+void hs2ni_tx_loose_taken(struct hs2ni_tx_lane *lane) {
+  struct hs2ni_tx_loose *loose = &lane->loose;
+  const struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
+  const hs2n_time at = env->now + HS2N_MS(env->limits.busy_pause_ms);
+
+  if (loose->refused_row > 1 && loose->refused_until > at) {
+    loose->refused_until = at;
+    set_timer(lane);
+  }
+  loose->refused_row = 0;
 }
 
 bool hs2ni_tx_loose_nack(struct hs2ni_tx_lane *lane,
@@ -398,6 +449,9 @@ void hs2ni_tx_loose_detach(struct hs2ni_tx_lane *lane) {
   for (struct hs2ni_list_node *n = loose->out.head; n != NULL; n = n->next) {
     make_due(msg_of(n));
   }
+  loose->refused_row = 0;
+  loose->refused_until = 0;
+  loose->tried = false;
 }
 
 void hs2ni_tx_loose_attach(struct hs2ni_tx_lane *lane) {

@@ -29,6 +29,7 @@ struct hs2ni_tx_msg;
 enum hs2ni_copy {
   HS2NI_COPY_NONE, /* not yet in a datagram, or on the stream already */
   HS2NI_COPY_WAITING,
+  HS2NI_COPY_REFUSED, /* the peer was busy */
   HS2NI_COPY_DUE,
 };
 
@@ -45,7 +46,7 @@ struct hs2ni_tx_loose_msg {
   bool offered; /* is in the chunk that the link was last given */
   enum hs2ni_copy copy;
   hs2n_time copy_at;           /* WAITING */
-  struct hs2ni_list_node node; /* in waiting or due */
+  struct hs2ni_list_node node; /* in waiting, refused or due */
 };
 
 /* Of a tx_lane. */
@@ -53,9 +54,13 @@ struct hs2ni_tx_loose {
   struct hs2ni_list fresh;   /* to go in a datagram, in order */
   struct hs2ni_list out;     /* by number */
   struct hs2ni_list waiting; /* of out, by copy_at */
+  struct hs2ni_list refused; /* of out, until refused_until */
   struct hs2ni_list due;     /* of out, to be written on the stream */
   uint64_t next_seq;
-  struct hs2ni_timer timer; /* for the first of waiting */
+  hs2n_time refused_until;
+  uint32_t refused_row;     /* rounds of BUSY with nothing taken meanwhile */
+  bool tried;               /* and no BUSY has come since */
+  struct hs2ni_timer timer; /* for the first of waiting, and refused */
   uint8_t head[HS2NI_HEAD_MAX];
 };
 
@@ -81,6 +86,8 @@ bool hs2ni_tx_loose_ack(struct hs2ni_tx_lane *lane,
                         const struct hs2ni_record *r);
 bool hs2ni_tx_loose_nack(struct hs2ni_tx_lane *lane,
                          const struct hs2ni_record *r);
+/* The peer has taken one of them. */
+void hs2ni_tx_loose_taken(struct hs2ni_tx_lane *lane);
 /* After the lane's frames have gone: all that was out is due on the next
  * connection. */
 void hs2ni_tx_loose_detach(struct hs2ni_tx_lane *lane);

@@ -219,6 +219,7 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
     }
     hs2ni_tx_uncharge(lane, bytes);
   }
+  hs2ni_tx_busy_left(m);
   hs2ni_tx_discard(m);
 }
 
@@ -231,6 +232,11 @@ void hs2ni_tx_acked(struct hs2ni_tx_msg *m) {
   if (m->timed) {
     hs2ni_delay_add(&m->lane->chan->delay,
                     wrapped_us(m->lane->chan) - m->timed_us);
+  }
+  if (m->loose.is) {
+    hs2ni_tx_loose_taken(m->lane);
+  } else {
+    hs2ni_tx_busy_taken(m->lane);
   }
   hs2ni_tx_drop(m, HS2N_REASON_WITHDRAWN);
   if (send != NULL) {

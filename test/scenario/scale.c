@@ -1,15 +1,19 @@
 /* scale: what many nodes cost in the simulator.
  *
- *   scale [NODES [SECONDS [NEIGHBOURS]]]
+ *   scale [NODES [SECONDS [NEIGHBOURS]]] [cached]
  *
  * Prints CPU time and memory until all pairs are connected by real
  * handshakes, and how much faster or slower than real time a load of ten
  * blocks of 64 KiB a second runs after that, on a processor of its own.  With
- * NEIGHBOURS each node has that many members to either side and not all. */
+ * NEIGHBOURS each node has that many members to either side and not all.  With
+ * the word "cached" nothing of the handshakes is computed twice (known.h);
+ * the hash of the run stays the same. */
+#include "known.h"
 #include "stories.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -107,19 +111,35 @@ static void load_all(struct hs2n_sim *sim, unsigned length) {
       real * 1e6 / (double)(after.datagrams - before.datagrams), rss_mib());
 }
 
+static void say_known(void) {
+  const struct known_counts c = known_counts();
+
+  printf("cached: %llu of %llu signatures, %llu of %llu keys and %llu of %llu "
+         "shared secrets were known before\n",
+         (unsigned long long)c.signatures_known,
+         (unsigned long long)c.signatures, (unsigned long long)c.keys_known,
+         (unsigned long long)c.keys, (unsigned long long)c.secrets_known,
+         (unsigned long long)c.secrets);
+}
+
 static uint32_t argument(int argc, char **argv, int i, uint32_t otherwise) {
   return argc > i ? (uint32_t)strtoul(argv[i], NULL, 10) : otherwise;
 }
 
 int main(int argc, char **argv) {
   const struct hs2n_sim_link link = {.delay = HS2N_MS(20)};
-  struct ring ring = {.nodes = argument(argc, argv, 1, 100),
-                      .neighbours = argument(argc, argv, 3, 0)};
+  const bool cached = argc > 1 && strcmp(argv[argc - 1], "cached") == 0;
+  const int numbers = cached ? argc - 1 : argc;
+  struct ring ring = {.nodes = argument(numbers, argv, 1, 100),
+                      .neighbours = argument(numbers, argv, 3, 0)};
   const struct hs2n_sim_app app = {
       .struct_size = sizeof(app), .self = &ring, .on_start = name_neighbours};
   struct hs2n_sim_config config;
   bool well;
 
+  if (cached) {
+    known_begin();
+  }
   hs2n_sim_config_default(&config, ring.nodes, 1);
   if (ring.neighbours > 0) {
     config.app = &app;
@@ -133,9 +153,13 @@ int main(int argc, char **argv) {
   hs2n_sim_set_link(ring.sim, HS2N_SIM_ALL, HS2N_SIM_ALL, &link);
   connect_all(ring.sim, ring.nodes);
   if (good(ring.sim)) {
-    load_all(ring.sim, argument(argc, argv, 2, 2));
+    load_all(ring.sim, argument(numbers, argv, 2, 2));
   }
   well = good(ring.sim);
+  printf("hash %016llx\n", (unsigned long long)hs2n_sim_hash(ring.sim));
+  if (cached) {
+    say_known();
+  }
   hs2n_sim_free(ring.sim);
   return well ? 0 : 1;
 }

@@ -71,6 +71,7 @@ void raw_init_types(struct raw *r, const struct hs2n_limits *limits,
   *r = (struct raw){.conn.ops = &raw_ops, .types = types};
   test_mem_init(&r->mem, 0);
   r->env = (struct hs2ni_env){.mem = &r->mem.mem, .now = HS2N_S(1)};
+  hs2ni_rng_seed(&r->env.rng, 1);
   hs2n_limits_default(&r->env.limits);
   if (limits != NULL) {
     r->env.limits = *limits;

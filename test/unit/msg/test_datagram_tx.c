@@ -324,12 +324,12 @@ static void a_busy_one_comes_again_on_the_stream(void) {
   nack(&r, 1, HS2N_REASON_APP_BUSY);
   CHECK_EQ(drain(&r).copies_n, 0);
   pass(&r, HS2N_MS(r.env.limits.busy_pause_ms));
-  for (int i = 0; i < 3; i++) { /* and again */
+  for (int i = 0; i < 3; i++) { /* and again, later each time */
     w = drain(&r);
     CHECK_EQ(w.copies_n, 1);
     CHECK_EQ(w.copies[0], 1);
     nack(&r, 1, HS2N_REASON_APP_BUSY);
-    pass(&r, HS2N_MS(r.env.limits.busy_pause_ms));
+    pass(&r, HS2N_MS(r.env.limits.busy_pause_ms) << (i + 1));
   }
   ack(&r, 1);
   CHECK(hs2ni_chan_idle(r.chan));

@@ -92,7 +92,7 @@ static size_t fetch_all(struct world *w, enum hs2n_verdict verdict) {
   struct hs2ni_event event;
   size_t got = 0;
 
-  for (int i = 0; i < 3; i++) {
+  for (int i = 0; i < 6; i++) { /* one comes, then two more, and so on */
     world_settle(w);
     while (world_next(w, 1, verdict, &event)) {
       got += event.kind == HS2NI_EVENT_MESSAGE;

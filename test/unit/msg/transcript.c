@@ -498,6 +498,7 @@ void transcript_init(struct transcript *t, uint32_t place) {
   *t = (struct transcript){.conn.ops = &ops, .place = place};
   test_mem_init(&t->mem, 0);
   t->env = (struct hs2ni_env){.mem = &t->mem.mem, .now = HS2N_S(1)};
+  hs2ni_rng_seed(&t->env.rng, 1);
   hs2n_limits_default(&t->env.limits);
   t->env.limits.large_body_bytes = LARGE_BODY;
   t->identity = world_identity(place);

@@ -260,6 +260,7 @@ void world_init(struct world *w, const struct world_options *options) {
                                 .now = HS2N_S(1),
                                 .rand = rand_of_place,
                                 .rand_data = &p->number};
+    hs2ni_rng_seed(&p->env.rng, i);
     hs2n_limits_default(&p->env.limits);
     if (options->limits != NULL) {
       p->env.limits = options->limits[options->limits_differ ? i : 0];

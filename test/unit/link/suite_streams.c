@@ -1,6 +1,7 @@
 /* Streams: bytes, ends, credit, resets. */
 #include "suite.h"
 
+/* covers: H05, H06 */
 static void bytes_go_both_ways_and_are_acked(void) {
   static struct world w;
   struct world_conn *a;

@@ -79,6 +79,63 @@ static void what_is_written_is_read(void) {
   }
 }
 
+/* Those of docs/wire-format.md. */
+static const struct {
+  const char *hex;
+  struct hs2ni_tcp_frame frame;
+} examples[] = {
+    {"0a 02 05 68656c6c6f",
+     {.kind = HS2NI_TCP_STREAM, .stream = 2, .bytes = {NULL, 5}}},
+    {"0f 02 4400 02 2121",
+     {.kind = HS2NI_TCP_STREAM,
+      .stream = 2,
+      .offset = 1024,
+      .bytes = {NULL, 2},
+      .fin = true}},
+    {"3a 02 4400", {.kind = HS2NI_TCP_HELD, .stream = 2, .offset = 1024}},
+    {"3b 02 4402",
+     {.kind = HS2NI_TCP_HELD, .stream = 2, .offset = 1026, .fin = true}},
+    {"f48c67529ef8c7bd 07", {.kind = HS2NI_TCP_PING, .code = 7}},
+    {"ff5153300d0a0d0a 14 0404 80200000 0704 80100000 0902 4040 2002 44b9",
+     {.kind = HS2NI_TCP_PARAMS,
+      .params = {.max_data = 2097152,
+                 .max_stream_data = 1048576,
+                 .max_streams = 64,
+                 .max_datagram = 1209}}},
+};
+
+static unsigned digit(char c) {
+  return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+static size_t unhex(const char *hex, uint8_t *out) {
+  size_t len = 0;
+
+  for (; *hex != 0; hex++) {
+    if (*hex != ' ') {
+      out[len++] = (uint8_t)(digit(hex[0]) << 4 | digit(hex[1]));
+      hex++;
+    }
+  }
+  return len;
+}
+
+static void examples_are_read_and_written(void) {
+  for (size_t i = 0; i < sizeof(examples) / sizeof(examples[0]); i++) {
+    uint8_t bytes[64];
+    uint8_t written[HS2NI_TCP_FRAME_MAX];
+    const size_t len = unhex(examples[i].hex, bytes);
+    struct hs2n_span rest = {bytes, len};
+    struct hs2ni_tcp_frame got = {.fin = false};
+
+    CHECK_EQ(hs2ni_tcp_frame_read(&rest, &got), HS2N_OK);
+    CHECK_EQ(rest.len, 0);
+    check_same(&got, &examples[i].frame);
+    CHECK_MEM(written, bytes,
+              hs2ni_tcp_frame_write(written, &examples[i].frame));
+  }
+}
+
 static void every_prefix_is_refused(void) {
   static uint8_t bytes[20000];
 
@@ -175,6 +232,7 @@ static void random_bytes_never_read_beyond_their_end(void) {
 
 int main(void) {
   RUN(what_is_written_is_read);
+  RUN(examples_are_read_and_written);
   RUN(every_prefix_is_refused);
   RUN(a_frame_without_length_takes_the_rest);
   RUN(malformed_frames_are_refused);

@@ -522,7 +522,8 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(messages_spread, "messages for a leader held back for a moment")           \
   X(batches_compressed, "batches of short messages compressed")                \
   X(batches_incompressible, "runs of such messages that did not save a tenth") \
-  X(send_held, "calls of hs2n_node_poll_tx in vain, for the uplink was busy")
+  X(send_held, "calls of hs2n_node_poll_tx in vain, for the uplink was busy")  \
+  X(rx_windows_widened, "times a peer's receive window was made wider")
 
 struct hs2n_stats {
   size_t struct_size;

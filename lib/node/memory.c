@@ -15,7 +15,8 @@ void hs2n_limits_memory(const struct hs2n_limits *limits,
   m.node_bytes = hs2ni_node_footprint(limits) + hs2ni_peers_footprint(limits) +
                  hs2ni_msgs_footprint(limits, types, types_n) +
                  hs2ni_cast_footprint(limits) + hs2ni_posts_footprint(limits) +
-                 hs2ni_quic_footprint(limits);
+                 hs2ni_quic_footprint(limits) +
+                 hs2ni_quic_shared_footprint(limits);
   m.per_peer_bytes =
       hs2ni_chan_footprint(limits, types, types_n) +
       hs2ni_quic_conn_footprint(limits) +

@@ -107,6 +107,10 @@ extern "C" {
   X(uint32_t, busy_pause_max_ms, 1000, 1, 60000,                               \
     "ms, the longest pause, less up to a quarter, when BUSY is all that a "    \
     "peer says; busy_pause_ms if that is more")                                \
+  X(uint32_t, rx_shared_bytes, 64u << 20, 0, 1u << 31,                         \
+    "bytes of receive windows beyond rx_window_bytes and "                     \
+    "rx_stream_window_bytes, all peers together, for those that need them; "   \
+    "two bytes of memory each")                                                \
   X(uint32_t, tcp_unsent_bytes, 65536, 16384, 16u << 20,                       \
     "bytes of a TCP connection that have left the node and that its socket "   \
     "has not taken yet")
@@ -143,7 +147,8 @@ HS2N_API HS2N_MUST_CHECK int hs2n_limits_check(const struct hs2n_limits *limits,
 /* Where the worst case goes, in bytes. */
 struct hs2n_memory {
   size_t struct_size;
-  uint64_t node_bytes;      /* tables and lists of the node itself */
+  uint64_t node_bytes;      /* tables and lists of the node itself, and
+                               rx_shared_bytes */
   uint64_t per_peer_bytes;  /* one connected member: connection, TLS, windows,
                                queues, reassembly */
   uint64_t strangers_bytes; /* handshakes of everybody else */

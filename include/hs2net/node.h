@@ -581,6 +581,7 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(batches_compressed, "batches of short messages compressed")                \
   X(batches_incompressible, "runs of such messages that did not save a tenth") \
   X(send_held, "calls of hs2n_node_poll_tx in vain, for the uplink was busy")  \
+  X(rx_windows_widened, "times a peer's receive window was made wider")        \
   X(tcp_bytes_received, "bytes of TCP connections taken in")                   \
   X(tcp_bytes_sent, "bytes of TCP connections given out")
 

@@ -8,6 +8,7 @@
 
 #include "base/recorder.h"
 #include "base/rng.h"
+#include "base/share.h"
 #include "base/uplink.h"
 
 #include <hs2net/identity.h>
@@ -25,8 +26,9 @@ struct hs2ni_env {
   hs2n_rand_fn rand;    /* secrets; returns 0 on success */
   void *rand_data;
   struct hs2ni_recorder recorder;
-  struct hs2ni_uplink uplink; /* what the node may send, when */
-  hs2n_log_fn log;            /* may be NULL */
+  struct hs2ni_uplink uplink;  /* what the node may send, when */
+  struct hs2ni_share rx_share; /* of limits.rx_shared_bytes */
+  hs2n_log_fn log;             /* may be NULL */
   void *log_data;
 };
 

@@ -30,7 +30,8 @@ void hs2n_limits_memory(const struct hs2n_limits *limits,
       hs2ni_node_footprint(limits) + hs2ni_peers_footprint(limits) +
       hs2ni_msgs_footprint(limits, types, types_n) +
       hs2ni_cast_footprint(limits) + hs2ni_posts_footprint(limits) +
-      larger(hs2ni_quic_footprint(limits), hs2ni_tcp_footprint(limits));
+      larger(hs2ni_quic_footprint(limits) + hs2ni_quic_shared_footprint(limits),
+             hs2ni_tcp_footprint(limits));
   m.per_peer_bytes = hs2ni_chan_footprint(limits, types, types_n) +
                      conns_footprint(limits) +
                      HS2NI_PAIR_SLOTS * hs2ni_session_footprint();

@@ -86,6 +86,14 @@ static int handshake_confirmed(ngtcp2_conn *ng, void *user_data) {
 
 /* ---- receiving ---------------------------------------------------------- */
 
+/* Before its first bytes are in order: they may be lost, and its sender would
+ * wait for more window all the longer. */
+static int stream_open(ngtcp2_conn *ng, int64_t stream_id, void *user_data) {
+  (void)ng;
+  hs2ni_quic_window_stream(user_data, stream_id, NULL);
+  return 0;
+}
+
 static int recv_stream_data(ngtcp2_conn *ng, uint32_t flags, int64_t stream_id,
                             uint64_t offset, const uint8_t *data, size_t len,
                             void *user_data, void *stream_user_data) {
@@ -93,9 +101,9 @@ static int recv_stream_data(ngtcp2_conn *ng, uint32_t flags, int64_t stream_id,
 
   (void)ng;
   (void)offset;
-  (void)stream_user_data;
   c->owes_ack = true;
   if (listening(c)) {
+    hs2ni_quic_window_stream(c, stream_id, stream_user_data);
     c->ep->user->on_data(c->user, (uint64_t)stream_id,
                          (struct hs2n_span){data, len},
                          (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0);
@@ -296,6 +304,7 @@ void hs2ni_quic_callbacks_init(ngtcp2_callbacks *callbacks) {
       .handshake_completed = handshake_completed,
       .recv_stream_data = recv_stream_data,
       .acked_stream_data_offset = acked_stream_data,
+      .stream_open = stream_open,
       .stream_close = stream_close,
       .extend_max_local_streams_uni = extend_max_streams,
       .rand = rand_bytes,

@@ -88,6 +88,7 @@ static struct hs2ni_quic_conn *conn_new(struct hs2ni_quic *ep,
   c->ref = (ngtcp2_crypto_conn_ref){.get_conn = conn_of_ref, .user_data = c};
   c->timer.fire = fire;
   hs2ni_quic_echo_init(&c->echo);
+  hs2ni_quic_window_init(c);
   c->mtu.quiet = true; /* so that the first packet counts as progress */
   c->local = *local;
   c->remote = *remote;
@@ -244,6 +245,7 @@ void hs2ni_quic_conn_free(struct hs2ni_quic_conn *c) {
   }
   hs2ni_quic_unroute(c);
   hs2ni_quic_conn_unready(c);
+  hs2ni_quic_window_fini(c);
   hs2ni_timer_cancel(&ep->timers, &c->timer);
   hs2ni_list_remove(&ep->conns, &c->node);
   if (c->ng != NULL) {

@@ -128,6 +128,15 @@ struct hs2ni_quic_held {
   bool calm; /* hardly one was lost in the period before */
 };
 
+/* What window.c knows of the peer's pace. */
+struct hs2ni_quic_window {
+  hs2n_time began; /* of this period */
+  hs2n_time rtt;   /* when it began */
+  uint64_t taken;  /* credited in it */
+  uint64_t lent;   /* beyond limits.rx_window_bytes */
+  uint32_t quiet;  /* periods in a row in which it took little */
+};
+
 struct hs2ni_quic_conn {
   struct hs2ni_conn base;
   struct hs2ni_quic_route route;
@@ -152,6 +161,7 @@ struct hs2ni_quic_conn {
   struct hs2ni_quic_mtu mtu;
   struct hs2ni_quic_echo echo;
   struct hs2ni_quic_held held;
+  struct hs2ni_quic_window window;
   uint32_t streams_freed;        /* the peer's, not yet given back as places */
   enum hs2n_reason close_reason; /* with closing */
   struct hs2ni_close failure;    /* with failed */
@@ -449,6 +459,16 @@ bool hs2ni_quic_echo_look(struct hs2ni_quic_conn *c, uint64_t in_flight);
  * asked when packets come in, of which the next may have the ack. */
 hs2n_time hs2ni_quic_echo_deadline(const struct hs2ni_quic_conn *c);
 void hs2ni_quic_echo_tick(struct hs2ni_quic_conn *c);
+
+/* window.c */
+void hs2ni_quic_window_init(struct hs2ni_quic_conn *c);
+/* The peer has earned len bytes of credit.  Returns how many its connection
+ * gets: more when its window grows, less when it gives back. */
+uint64_t hs2ni_quic_window_credit(struct hs2ni_quic_conn *c, uint64_t len);
+/* The peer uses this stream.  stream_user_data is ours alone. */
+void hs2ni_quic_window_stream(struct hs2ni_quic_conn *c, int64_t stream,
+                              void *stream_user_data);
+void hs2ni_quic_window_fini(struct hs2ni_quic_conn *c);
 
 /* mtu.c */
 void hs2ni_quic_mtu_look(struct hs2ni_quic_conn *c,

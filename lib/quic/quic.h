@@ -46,5 +46,7 @@ size_t hs2ni_quic_conn_footprint(const struct hs2n_limits *limits);
  * settled. */
 size_t hs2ni_quic_spare_footprint(const struct hs2n_limits *limits);
 size_t hs2ni_quic_half_open_footprint(void);
+/* Of all that peers are lent beyond their own windows. */
+uint64_t hs2ni_quic_shared_footprint(const struct hs2n_limits *limits);
 
 #endif /* HS2NI_QUIC_QUIC_H */

@@ -72,3 +72,9 @@ size_t hs2ni_quic_spare_footprint(const struct hs2n_limits *limits) {
 size_t hs2ni_quic_half_open_footprint(void) {
   return FOOTPRINT_BASE;
 }
+
+/* A byte of a window is in reassembly, or whole and not let go of by the
+ * application, where blocks take up to twice what is in them. */
+uint64_t hs2ni_quic_shared_footprint(const struct hs2n_limits *limits) {
+  return (uint64_t)FOOTPRINT_PER_WINDOW_BYTE * limits->rx_shared_bytes;
+}

@@ -113,7 +113,7 @@ static void credit_now(struct hs2ni_quic_conn *c, uint64_t stream,
       NGTCP2_ERR_NOMEM) {
     out_of_memory(c);
   }
-  ngtcp2_conn_extend_max_offset(c->ng, len);
+  ngtcp2_conn_extend_max_offset(c->ng, hs2ni_quic_window_credit(c, len));
 }
 
 static void later(struct hs2ni_quic_conn *c, enum hs2ni_quic_deferred_kind kind,

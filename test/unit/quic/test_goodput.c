@@ -215,25 +215,24 @@ static void loss_of_2_percent_at_100_ms_costs_no_more_than_ngtcp2(void) {
 }
 
 /* What is lost holds up a lane, and its bytes the window, for some round
- * trips: bodies that share a stream need eight of them, and so do large ones,
- * of which few are under way at once. */
+ * trips: eight of them must fit in, or the window grow until they do. */
 static void loss_of_1_percent_by_satellite_neither(void) {
-  const struct line l = {.name = "1 % loss, 600 ms",
-                         .delay = HS2N_MS(300),
-                         .loss_ppm = 10000,
-                         .mbit_per_s = 10};
+  struct line l = {.name = "1 % loss, 600 ms",
+                   .delay = HS2N_MS(300),
+                   .loss_ppm = 10000,
+                   .mbit_per_s = 10};
   struct hs2n_limits limits;
   const struct bodies bodies[] = {
-      {.len = 256u << 10, .percent_min = 70},
-      {.len = 32u << 10, .percent_min = 80, .limits = &limits},
+      {.len = 256u << 10, .percent_min = 80},
+      {.len = 32u << 10, .percent_min = 80},
       {.len = 1u << 20, .percent_min = 80, .limits = &limits},
   };
 
   hs2n_limits_default(&limits);
-  limits.rx_window_bytes = 16u << 20;
-  limits.rx_stream_window_bytes = 8u << 20;
   limits.rx_bodies_bytes = 8u << 20;
-  must_carry(l, 2, bodies, sizeof(bodies) / sizeof(bodies[0]));
+  must_carry(l, 4, bodies, sizeof(bodies) / sizeof(bodies[0]));
+  l.congestion = HS2N_CONGESTION_CUBIC;
+  must_carry(l, 1, bodies, sizeof(bodies) / sizeof(bodies[0]));
 }
 
 int main(void) {

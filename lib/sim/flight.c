@@ -185,14 +185,15 @@ static void send_again(struct hs2ni_end *e) {
 static uint32_t next_len(const struct hs2ni_end *e) {
   const struct hs2ni_sending *tx = &e->tx;
   const uint32_t max = segment_max(e);
-  uint64_t len = tx->given - tx->next;
+  uint64_t len;
 
   if (tx->next == 0) {
     return 1;
   }
-  if (e->state != HS2NI_END_STANDS) {
+  if (e->state != HS2NI_END_STANDS || tx->next > tx->given) {
     return 0;
   }
+  len = tx->given - tx->next;
   if (len == 0) {
     return e->ending;
   }

@@ -108,6 +108,7 @@ void hs2ni_end_begin(struct hs2ni_pipe *pipe, unsigned side,
   struct hs2ni_end *e = &pipe->ends[side];
 
   e->node = n->index;
+  e->id = HS2NI_PIPE_UNNAMED;
   e->addr = hs2ni_net_addr(n);
   e->move = n->move;
   e->nat_port = n->nat_port;
@@ -178,6 +179,7 @@ void hs2ni_end_forget(struct hs2ni_end *e, const char *why) {
   struct hs2n_sim *sim = e->pipe->sim;
 
   note(e, why);
+  e->closed = e->closed || e->state == HS2NI_END_ANSWERING; /* never known */
   e->state = HS2NI_END_GONE;
   free_sending(sim, &e->tx);
   drop_packets(sim, &e->rx.early);

@@ -35,6 +35,7 @@
 #define HS2NI_PIPE_HEADER 24u   /* as much longer is TCP's header than UDP's */
 #define HS2NI_PIPE_UNSENT 16384 /* TCP_NOTSENT_LOWAT, as the driver sets it */
 #define HS2NI_PIPE_ROOM (4u << 20)
+#define HS2NI_PIPE_UNNAMED UINT64_MAX /* not accepted yet */
 
 enum hs2ni_end_state {
   HS2NI_END_NONE = 0, /* the call has not come */

@@ -207,7 +207,6 @@ static void receive(struct hs2ni_end *e, struct hs2ni_packet *p) {
   const struct hs2ni_segment *s = &p->segment;
 
   rx->owed = true;
-  rx->stamp = s->stamp;
   if (s->seq + s->len <= rx->expected || s->syn ||
       (room_of(rx) == 0 && rx->bytes > HS2NI_PIPE_ROOM + HS2NI_PIPE_MSS)) {
     hs2ni_packet_free(e->pipe->sim, p);
@@ -251,6 +250,7 @@ static void come(struct hs2ni_end *e, struct hs2ni_packet *p) {
   if (s.reset) {
     hs2ni_end_forget(e, "is refused");
   } else if (begun(e, &s)) {
+    e->rx.stamp = s.len > 0 ? s.stamp : e->rx.stamp;
     hs2ni_flight_acked(e, &s);
     if (s.len > 0) {
       receive(e, p);

@@ -503,17 +503,17 @@ static void a_body_that_does_not_inflate_ends_the_connection(void) {
 }
 
 int main(void) {
-  RUN(a_good_hello_is_accepted);
-  RUN(a_newer_peer_is_taken_for_what_both_know);
-  RUN(another_chain_or_version_is_named_as_such);
-  RUN(every_prefix_of_a_hello_is_refused);
-  RUN(a_hello_without_end_is_waited_for_and_no_longer);
-  RUN(more_than_a_hello_may_be_is_refused);
-  RUN(a_hello_on_two_streams_is_refused);
-  RUN(a_hello_that_is_abandoned_is_refused);
-  RUN(who_does_not_want_our_hello_is_refused);
-  RUN(a_message_that_is_begun_and_left_ends_the_connection);
-  RUN(random_bytes_are_refused);
-  RUN(a_body_that_does_not_inflate_ends_the_connection);
+  RUN_OVER(a_good_hello_is_accepted);
+  RUN_OVER(a_newer_peer_is_taken_for_what_both_know);
+  RUN_OVER(another_chain_or_version_is_named_as_such);
+  RUN_OVER(every_prefix_of_a_hello_is_refused);
+  RUN_OVER(a_hello_without_end_is_waited_for_and_no_longer);
+  RUN_OVER(more_than_a_hello_may_be_is_refused);
+  RUN_OVER(a_hello_on_two_streams_is_refused);
+  RUN_OVER(a_hello_that_is_abandoned_is_refused);
+  RUN_OVER(who_does_not_want_our_hello_is_refused);
+  RUN_OVER(a_message_that_is_begun_and_left_ends_the_connection);
+  RUN_OVER(random_bytes_are_refused);
+  RUN_OVER(a_body_that_does_not_inflate_ends_the_connection);
   return tap_done();
 }

@@ -337,6 +337,21 @@ static void what_was_given_comes_before_the_end(void) {
   CHECK(pipe_world_free(w));
 }
 
+/* SYN, its answer, that one's acknowledgement with the bytes, one of them, two
+ * ends and an acknowledgement of each. */
+static void nothing_is_sent_behind_the_end(void) {
+  struct pipe_world *w = world(1);
+  struct pipe_end *a = pipe_open(w, 0, 1);
+
+  pipe_give(w, 0, a, 100);
+  hs2n_sim_run(w->sim, HS2N_MS(100));
+  pipe_hang_up(w, 0, a);
+  hs2n_sim_run(w->sim, HS2N_S(100));
+  CHECK_EQ(world_stats(w->sim).datagrams, 8);
+  CHECK_EQ(world_stats(w->sim).bytes, 8 * HS2NI_PIPE_HEADER + 100);
+  CHECK(pipe_world_free(w));
+}
+
 static void a_crash_shows_when_bytes_reach_the_next_process(void) {
   struct pipe_world *w = world(1);
   struct pipe_end *b;
@@ -523,6 +538,7 @@ int main(void) {
   RUN(a_pipe_starts_slowly);
   RUN(who_does_not_read_stops_who_writes);
   RUN(what_was_given_comes_before_the_end);
+  RUN(nothing_is_sent_behind_the_end);
   RUN(a_crash_shows_when_bytes_reach_the_next_process);
   RUN(a_process_that_stops_closes_its_pipes);
   RUN(a_nat_that_forgets_ends_pipes);

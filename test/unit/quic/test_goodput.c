@@ -225,7 +225,7 @@ static void loss_of_1_percent_by_satellite_neither(void) {
       {.len = 1u << 20, .percent_min = 80},
   };
 
-  must_carry(l, 4, bodies, sizeof(bodies) / sizeof(bodies[0]));
+  must_carry(l, 3, bodies, sizeof(bodies) / sizeof(bodies[0]));
   l.congestion = HS2N_CONGESTION_CUBIC;
   must_carry(l, 1, bodies, sizeof(bodies) / sizeof(bodies[0]));
 }

@@ -101,9 +101,9 @@ extern "C" {
     "bytes a second that a leader is taken to receive")                        \
   X(uint32_t, spread_burst_bytes, 32768, 0, 1u << 30,                          \
     "bytes that a leader is taken to receive at once")                         \
-  X(uint32_t, rx_bodies_bytes, 2u << 20, 2u << 20, 256u << 20,                 \
-    "bytes of a lane's bodies with streams of their own that a peer may have " \
-    "under way, unless it is one; at most eight are")                          \
+  X(uint32_t, rx_bodies_bytes, 2u << 20, 65536, 256u << 20,                    \
+    "bytes for putting together a lane's bodies with streams of their own, "   \
+    "unless it is one; what comes of others waits in the receive window")      \
   X(uint32_t, busy_pause_max_ms, 1000, 1, 60000,                               \
     "ms, the longest pause, less up to a quarter, when BUSY is all that a "    \
     "peer says; busy_pause_ms if that is more")                                \

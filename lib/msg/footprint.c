@@ -13,19 +13,12 @@ static uint64_t max64(uint64_t a, uint64_t b) {
   return a > b ? a : b;
 }
 
-/* Bodies of one lane that are not whole: one inside a record, and those with
- * streams of their own. */
+/* Bodies of one lane that are not whole: one inside a record, in a block of
+ * less than twice its length, and those with streams of their own. */
 static uint64_t assembling(const struct hs2n_limits *limits,
                            uint64_t body_max) {
-  return min64(body_max, HS2NI_INLINE_BODY_MAX) +
-         min64(HS2NI_LANE_BODIES_MAX * body_max,
-               max64(body_max, limits->rx_bodies_bytes));
-}
-
-/* A pooled block is less than twice what it holds, and none above
- * HS2NI_POOL_BLOCK_MAX is rounded up. */
-static uint64_t rounding(uint64_t bytes, uint64_t blocks_n) {
-  return min64(bytes, blocks_n * (HS2NI_POOL_BLOCK_MAX / 2));
+  return 2 * min64(body_max, HS2NI_INLINE_BODY_MAX) +
+         hs2ni_rx_seated_max(limits, body_max);
 }
 
 static uint64_t bodies(const struct hs2n_limits *limits,
@@ -38,13 +31,12 @@ static uint64_t bodies(const struct hs2n_limits *limits,
     body_max[types[i].lane] = max64(body_max[types[i].lane], types[i].size_max);
   }
   for (size_t i = 0; i < HS2N_LANES; i++) {
-    const uint64_t a = assembling(limits, body_max[i]);
-
     /* Twice: bodies that were being assembled when the application stopped
      * reading are whole now, and others have been begun since. */
-    sum += 2 * (a + rounding(a, HS2NI_LANE_BODIES_MAX + 1));
+    sum += 2 * assembling(limits, body_max[i]);
   }
-  kept += limits->rx_window_bytes;  /* taken, credit withheld */
+  sum += HS2NI_BODIES_MAX * HS2NI_RX_PARKED_BLOCK; /* not full */
+  kept += limits->rx_window_bytes;                 /* taken, credit withheld */
   kept += HS2NI_DATAGRAM_BYTES_MAX; /* no credit holds that one back */
   return sum + 2 * kept + 2 * n * hs2ni_buf_overhead() +
          n * HS2NI_POOL_BLOCK_MIN;
@@ -78,7 +70,6 @@ static bool any_flagged(const struct hs2n_type *types, size_t types_n,
 uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
                               const struct hs2n_type *types, size_t types_n) {
   const uint64_t msgs = limits->tx_queue_msgs_max;
-  const uint64_t large = HS2NI_LANE_BODIES_MAX;
   const bool is_packed = hs2ni_msgs_codecs(types, types_n) != 0;
   const bool is_signed = any_flagged(types, types_n, HS2N_TYPE_SIGNED);
   /* Messages ready, judged later, being filled, fetched; then refusals. */
@@ -91,9 +82,10 @@ uint64_t hs2ni_chan_footprint(const struct hs2n_limits *limits,
          limits->tx_queue_bytes_max + forms(limits, is_packed, is_signed) +
          hs2ni_rx_inflated_max(limits, types, types_n) +
          HS2N_LANES * (blocks(msgs, sizeof(struct hs2ni_tx_msg)) +
-                       blocks(3 * msgs + large, hs2ni_frame_size(is_signed)) +
-                       blocks(large, sizeof(struct hs2ni_tx_body)) +
-                       blocks(large, sizeof(struct hs2ni_rx_pair))) +
+                       blocks(3 * msgs, hs2ni_frame_size(is_signed))) +
+         blocks(HS2NI_BODIES_MAX, hs2ni_frame_size(is_signed)) +
+         blocks(HS2NI_BODIES_MAX, sizeof(struct hs2ni_tx_body)) +
+         blocks(HS2NI_BODIES_MAX, sizeof(struct hs2ni_rx_pair)) +
          blocks(rx_msgs, sizeof(struct hs2ni_rx_msg)) +
          (is_signed ? blocks(rx_msgs, HS2N_SIGNATURE_LEN) : 0) +
          (is_packed ? blocks(HS2N_LANES, HS2NI_BATCH_RAW_MAX) : 0) +

@@ -32,7 +32,7 @@
 /* What this layer can always read (HS2NI_CAP_*). */
 #define HS2NI_MSGS_CAPABILITIES                                \
   (HS2NI_CAP_DATAGRAM | HS2NI_CAP_REQUEST | HS2NI_CAP_SIGNED | \
-   HS2NI_CAP_HEARTBEAT)
+   HS2NI_CAP_HEARTBEAT | HS2NI_CAP_BODIES)
 
 struct hs2ni_msgs;
 struct hs2ni_chan;

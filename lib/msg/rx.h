@@ -7,7 +7,11 @@
  *
  * A large body and its record come on two streams, in either order.  A pair
  * joins them: each record has exactly one body stream, even when the message
- * is refused or withdrawn, so nothing is left over. */
+ * is refused or withdrawn, so nothing is left over.
+ *
+ * Large bodies of a lane get their buffers in the order of their records, as
+ * far as limits.rx_bodies_bytes goes.  What comes of others is kept as it
+ * came, without credit (rx_seat.c): the window bounds it. */
 #ifndef HS2NI_MSG_RX_H
 #define HS2NI_MSG_RX_H
 
@@ -88,12 +92,14 @@ struct hs2ni_rx_pair {
   bool has_record;
   bool has_stream;
   bool skip;                /* nobody wants the body */
+  bool seated;              /* it counts in rx_lane.seated_bytes */
   bool ended;               /* the body stream has ended, whole or not */
   bool withdrawn;           /* it was reset */
   struct hs2ni_rx_msg *msg; /* NULL: the record was refused or is to come */
   uint64_t stream;
   uint32_t filled;
-  struct hs2n_buf *body;
+  struct hs2n_buf *body;    /* of one that is seated */
+  struct hs2ni_list parked; /* what has come, of one that is not */
   struct hs2ni_held held;
 };
 
@@ -152,8 +158,9 @@ struct hs2ni_rx_lane {
   uint32_t skip; /* bytes of an unwanted body to come */
   struct hs2ni_rx_batch batch;
   bool starved; /* what came in a batch had to be refused for want of room */
-  struct hs2ni_list pairs;
-  uint64_t pairs_bytes;
+  struct hs2ni_list
+      pairs;             /* with a record behind those without, in its order */
+  uint64_t seated_bytes; /* of the pool's blocks for bodies of pairs */
   struct hs2ni_held held;
 };
 
@@ -298,11 +305,31 @@ enum hs2n_reason hs2ni_rx_body_open(struct hs2ni_chan *chan,
 enum hs2n_reason hs2ni_rx_body_data(struct hs2ni_rx_pair *pair,
                                     struct hs2n_span bytes, bool fin);
 void hs2ni_rx_body_reset(struct hs2ni_rx_pair *pair);
-/* The body is not wanted: no more of it is asked for.  May free pair. */
+/* The body is not wanted: no more of it is asked for.  May free pair.  Then
+ * there may be room for others: hs2ni_rx_bodies_seat. */
 void hs2ni_rx_pair_skip(struct hs2ni_rx_pair *pair);
+void hs2ni_rx_bodies_seat(struct hs2ni_rx_lane *lane);
 void hs2ni_rx_pair_free(struct hs2ni_rx_pair *pair);
 struct hs2ni_rx_pair *hs2ni_rx_pair_find(struct hs2ni_chan *chan,
                                          uint64_t stream);
+
+/* ---- rx_seat.c: room for large bodies -------------------------------------
+ */
+
+/* Bytes of a block of what has come without room. */
+#define HS2NI_RX_PARKED_BLOCK 4096u
+
+/* Keeps bytes for which there is no room; false: out of memory. */
+bool hs2ni_rx_park(struct hs2ni_rx_pair *pair, struct hs2n_span bytes);
+/* Forgets them, and returns their credit. */
+void hs2ni_rx_park_drop(struct hs2ni_rx_pair *pair);
+/* pair needs its room no more. */
+void hs2ni_rx_seat_leave(struct hs2ni_rx_pair *pair);
+/* Gives the next body its room, if there is some.  NULL: to none; when memory
+ * runs out the connection ends. */
+struct hs2ni_rx_pair *hs2ni_rx_seat_next(struct hs2ni_rx_lane *lane);
+/* Bytes that large bodies of a lane take at most, none longer than len. */
+uint64_t hs2ni_rx_seated_max(const struct hs2n_limits *limits, uint64_t len);
 
 /* ---- rx_inflate.c -------------------------------------------------------- */
 

@@ -36,14 +36,24 @@ void hs2ni_rx_pair_free(struct hs2ni_rx_pair *p) {
   if (p->msg != NULL) {
     p->msg->pair = NULL;
   }
+  hs2ni_rx_park_drop(p);
+  hs2ni_rx_seat_leave(p);
   hs2ni_rx_held_end(chan, p->stream, &p->held);
-  lane->pairs_bytes -= p->len;
   hs2ni_list_remove(&lane->pairs, &p->node);
   hs2ni_pool_give(hs2ni_chan_pool(chan), p, sizeof(*p));
 }
 
-/* The pair of seq, a new one when there is none yet.  The peer keeps what it
- * has open within these bounds (tx_body.c). */
+/* The peer keeps what it has open within these bounds (tx_body.c). */
+static bool is_full(const struct hs2ni_rx_lane *lane) {
+  size_t n = 0;
+
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    n += lane->chan->rx.lanes[i].pairs.count;
+  }
+  return n >= HS2NI_BODIES_MAX || lane->pairs.count >= HS2NI_LANE_BODIES_MAX;
+}
+
+/* The pair of seq, a new one when there is none yet. */
 static enum hs2n_reason join(struct hs2ni_rx_lane *lane, uint64_t seq,
                              uint32_t len, struct hs2ni_rx_pair **out) {
   struct hs2ni_rx_pair *p;
@@ -58,10 +68,7 @@ static enum hs2n_reason join(struct hs2ni_rx_lane *lane, uint64_t seq,
       return p->len == len ? HS2N_REASON_NONE : HS2N_REASON_PROTOCOL;
     }
   }
-  if (lane->pairs.count > 0 &&
-      (lane->pairs.count >= HS2NI_LANE_BODIES_MAX ||
-       lane->pairs_bytes + len >
-           hs2ni_chan_env(lane->chan)->limits.rx_bodies_bytes)) {
+  if (is_full(lane)) {
     return HS2N_REASON_LIMIT;
   }
   p = hs2ni_pool_take(hs2ni_chan_pool(lane->chan), sizeof(*p));
@@ -69,18 +76,19 @@ static enum hs2n_reason join(struct hs2ni_rx_lane *lane, uint64_t seq,
     return HS2N_REASON_INTERNAL;
   }
   *p = (struct hs2ni_rx_pair){.lane = lane, .seq = seq, .len = len};
-  hs2ni_list_push_back(&lane->pairs, &p->node);
-  lane->pairs_bytes += len;
+  hs2ni_list_push_front(&lane->pairs, &p->node);
   *out = p;
   return HS2N_REASON_NONE;
 }
 
-/* Settles a pair of which both halves have come and the stream has ended. */
+/* Settles a pair of which both halves have come and the stream has ended,
+ * unless its body still waits for room. */
 static void settle(struct hs2ni_rx_pair *p) {
   struct hs2ni_rx_lane *lane = p->lane;
   struct hs2ni_rx_msg *m = p->msg;
 
-  if (!p->has_record || !p->ended) {
+  if (!p->has_record || !p->ended ||
+      (m != NULL && !p->seated && !p->withdrawn)) {
     return;
   }
   if (m != NULL && p->withdrawn) {
@@ -116,7 +124,21 @@ void hs2ni_rx_pair_skip(struct hs2ni_rx_pair *p) {
     hs2ni_rx_buf_drop(p->lane->chan, p->body, p->len);
     p->body = NULL;
   }
-  stop(p);
+  hs2ni_rx_park_drop(p);
+  hs2ni_rx_seat_leave(p);
+  if (p->has_record && p->ended) {
+    hs2ni_rx_pair_free(p); /* whole, and still without room */
+  } else {
+    stop(p);
+  }
+}
+
+void hs2ni_rx_bodies_seat(struct hs2ni_rx_lane *lane) {
+  struct hs2ni_rx_pair *p;
+
+  while ((p = hs2ni_rx_seat_next(lane)) != NULL) {
+    settle(p);
+  }
 }
 
 enum hs2n_reason hs2ni_rx_large(struct hs2ni_rx_lane *lane,
@@ -132,6 +154,8 @@ enum hs2n_reason hs2ni_rx_large(struct hs2ni_rx_lane *lane,
     return HS2N_REASON_PROTOCOL;
   }
   p->has_record = true;
+  hs2ni_list_remove(&lane->pairs, &p->node);
+  hs2ni_list_push_back(&lane->pairs, &p->node);
   if (m == NULL || hs2ni_rx_stale(m)) {
     hs2ni_rx_pair_skip(p);
   } else {
@@ -145,9 +169,10 @@ void hs2ni_rx_pair_settle(struct hs2ni_rx_lane *lane, uint64_t seq) {
   for (struct hs2ni_list_node *n = lane->pairs.head; n != NULL; n = n->next) {
     if (pair_of(n)->seq == seq) {
       settle(pair_of(n));
-      return;
+      break;
     }
   }
+  hs2ni_rx_bodies_seat(lane);
 }
 
 enum hs2n_reason hs2ni_rx_body_open(struct hs2ni_chan *chan,
@@ -175,44 +200,59 @@ enum hs2n_reason hs2ni_rx_body_open(struct hs2ni_chan *chan,
 }
 
 static enum hs2n_reason end(struct hs2ni_rx_pair *p) {
+  struct hs2ni_rx_lane *lane = p->lane;
+
   if (p->filled < p->len) {
     return HS2N_REASON_PROTOCOL;
   }
   if (p->body != NULL) {
-    hs2ni_rx_buf_whole(p->lane->chan, p->len);
+    hs2ni_rx_buf_whole(lane->chan, p->len);
   }
   p->ended = true;
   settle(p);
+  hs2ni_rx_bodies_seat(lane);
   return HS2N_REASON_NONE;
+}
+
+/* Into its buffer; false: out of memory. */
+static bool put(struct hs2ni_rx_pair *p, struct hs2n_span bytes) {
+  struct hs2ni_chan *chan = p->lane->chan;
+
+  if (p->body == NULL) {
+    p->body = hs2ni_rx_buf_new(chan, p->len);
+    if (p->body == NULL) {
+      return false;
+    }
+  }
+  memcpy(hs2ni_buf_data(p->body) + p->filled, bytes.data, bytes.len);
+  hs2ni_rx_credit_body(chan, p->stream, &p->held, bytes.len);
+  return true;
 }
 
 enum hs2n_reason hs2ni_rx_body_data(struct hs2ni_rx_pair *p,
                                     struct hs2n_span bytes, bool fin) {
-  struct hs2ni_chan *chan = p->lane->chan;
-
   if (bytes.len > p->len - p->filled) {
     return HS2N_REASON_PROTOCOL;
   }
-  if (bytes.len > 0 && !p->skip && p->body == NULL) {
-    p->body = hs2ni_rx_buf_new(chan, p->len);
-    if (p->body == NULL) {
-      return HS2N_REASON_INTERNAL;
-    }
-  }
-  if (p->body != NULL && bytes.len > 0) {
-    memcpy(hs2ni_buf_data(p->body) + p->filled, bytes.data, bytes.len);
-    hs2ni_rx_credit_body(chan, p->stream, &p->held, bytes.len);
-  } else {
-    hs2ni_rx_credit(chan, p->stream, bytes.len);
+  if (p->skip) {
+    hs2ni_rx_credit(p->lane->chan, p->stream, bytes.len);
+  } else if (bytes.len > 0 &&
+             !(p->seated ? put(p, bytes) : hs2ni_rx_park(p, bytes))) {
+    return HS2N_REASON_INTERNAL;
   }
   p->filled += (uint32_t)bytes.len;
   return fin ? end(p) : HS2N_REASON_NONE;
 }
 
 void hs2ni_rx_body_reset(struct hs2ni_rx_pair *p) {
-  hs2ni_rx_buf_drop(p->lane->chan, p->body, p->len);
+  struct hs2ni_rx_lane *lane = p->lane;
+
+  hs2ni_rx_buf_drop(lane->chan, p->body, p->len);
   p->body = NULL;
+  hs2ni_rx_park_drop(p);
+  hs2ni_rx_seat_leave(p);
   p->ended = true;
   p->withdrawn = true;
   settle(p);
+  hs2ni_rx_bodies_seat(lane);
 }

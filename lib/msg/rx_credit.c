@@ -10,8 +10,8 @@
 
 /* Unfetched bodies are bounded by the number of unfetched messages. */
 static uint64_t unfetched_max(const struct hs2n_limits *limits) {
-  return HS2N_LANES *
-         ((uint64_t)limits->tx_queue_msgs_max + HS2NI_LANE_BODIES_MAX + 2);
+  return HS2NI_BODIES_MAX +
+         HS2N_LANES * ((uint64_t)limits->tx_queue_msgs_max + 2);
 }
 
 static uint64_t bodies_held_max_of(const struct hs2n_limits *limits) {

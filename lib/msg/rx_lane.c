@@ -353,6 +353,7 @@ static void drop_ready(struct hs2ni_rx_lane *lane, struct hs2ni_list_node *n) {
     }
     hs2ni_rx_msg_free(m);
   }
+  hs2ni_rx_bodies_seat(lane);
   hs2ni_rx_lane_update(lane);
 }
 
@@ -384,6 +385,7 @@ void hs2ni_rx_lane_view(struct hs2ni_rx_lane *lane) {
     hs2ni_rx_buf_drop(lane->chan, partial->body, partial->body_len);
     partial->body = NULL;
   }
+  hs2ni_rx_bodies_seat(lane);
   hs2ni_rx_lane_update(lane);
 }
 

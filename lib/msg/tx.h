@@ -32,11 +32,17 @@ struct hs2ni_msgs;
 struct hs2ni_request;
 struct hs2ni_send;
 
-/* Unfinished body streams of one lane, in each direction.  With the other
- * streams of a side they stay below the 64 that a connection may have.  It is
- * part of the protocol, because nodes with other limits must agree on it; the
- * sum of their lengths is limits.rx_bodies_bytes, which the hello tells. */
-#define HS2NI_LANE_BODIES_MAX 8u
+/* Unfinished body streams of a connection, in each direction, and of one lane,
+ * which leaves two to each of the others.  With the other streams of a side
+ * they stay below the 64 that a connection may have.  They are part of the
+ * protocol, because nodes with other limits must agree on them. */
+#define HS2NI_BODIES_MAX 48u
+#define HS2NI_LANE_BODIES_OWN 2u
+#define HS2NI_LANE_BODIES_MAX \
+  (HS2NI_BODIES_MAX - (HS2N_LANES - 1u) * HS2NI_LANE_BODIES_OWN)
+/* Of a lane to a peer without HS2NI_CAP_BODIES, which also bounds the sum of
+ * their lengths by its hello. */
+#define HS2NI_LANE_BODIES_FEW 8u
 
 /* Batches of a channel that the link has not acked, bytes: beyond, short
  * messages go as they are. */

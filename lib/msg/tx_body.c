@@ -3,10 +3,28 @@
 
 #include <assert.h>
 
-/* The receiver holds its peer to the same rule (rx_body.c). */
+/* Bodies under way, with those that other lanes may begin at any time. */
+static size_t taken_by_all(const struct hs2ni_tx_lane *lane) {
+  size_t n = 0;
+
+  for (size_t i = 0; i < HS2N_LANES; i++) {
+    const struct hs2ni_tx_lane *other = &lane->chan->tx[i];
+
+    n += other != lane && other->bodies.count < HS2NI_LANE_BODIES_OWN
+             ? HS2NI_LANE_BODIES_OWN
+             : other->bodies.count;
+  }
+  return n;
+}
+
+/* The receiver holds its peer to the same numbers (rx_body.c). */
 bool hs2ni_tx_body_room(const struct hs2ni_tx_lane *lane, uint32_t len) {
+  if ((lane->chan->peer_caps & HS2NI_CAP_BODIES) != 0) {
+    return lane->bodies.count < HS2NI_LANE_BODIES_OWN ||
+           taken_by_all(lane) < HS2NI_BODIES_MAX;
+  }
   return lane->bodies.count == 0 ||
-         (lane->bodies.count < HS2NI_LANE_BODIES_MAX &&
+         (lane->bodies.count < HS2NI_LANE_BODIES_FEW &&
           lane->bodies_bytes + len <= lane->chan->peer_bodies_bytes);
 }
 

@@ -40,6 +40,7 @@
 #define HS2NI_CAP_SIGNED (1u << 4)    /* signed messages */
 #define HS2NI_CAP_HEARTBEAT (1u << 5) /* heartbeats */
 #define HS2NI_CAP_BATCH (1u << 6)     /* batches, by the codecs it reads */
+#define HS2NI_CAP_BODIES (1u << 7)    /* bodies as far as credit goes */
 
 struct hs2ni_hello_type {
   uint8_t id;

@@ -24,11 +24,10 @@ struct line {
   uint64_t seed;
 };
 
-/* What a node sends, and by which limits; NULL: the defaults. */
+/* What a node sends. */
 struct bodies {
   uint32_t len;
   unsigned percent_min; /* of ngtcp2's goodput */
-  const struct hs2n_limits *limits;
 };
 
 static uint64_t rate(const struct line *l) {
@@ -160,7 +159,6 @@ static uint64_t carried_as_messages(const struct line *l,
 
   hs2n_sim_config_default(&config, 2, l->seed);
   config.app = &app;
-  config.limits = bodies->limits;
   if (hs2n_sim_new(&sim, &config) == HS2N_OK) {
     bytes = measure(sim, l, bodies->len);
     CHECK(hs2n_sim_failure(sim) == NULL);
@@ -221,16 +219,13 @@ static void loss_of_1_percent_by_satellite_neither(void) {
                    .delay = HS2N_MS(300),
                    .loss_ppm = 10000,
                    .mbit_per_s = 10};
-  struct hs2n_limits limits;
   const struct bodies bodies[] = {
       {.len = 256u << 10, .percent_min = 80},
       {.len = 32u << 10, .percent_min = 80},
-      {.len = 1u << 20, .percent_min = 80, .limits = &limits},
+      {.len = 1u << 20, .percent_min = 80},
   };
 
-  hs2n_limits_default(&limits);
-  limits.rx_bodies_bytes = 8u << 20;
-  must_carry(l, 4, bodies, sizeof(bodies) / sizeof(bodies[0]));
+  must_carry(l, 3, bodies, sizeof(bodies) / sizeof(bodies[0]));
   l.congestion = HS2N_CONGESTION_CUBIC;
   must_carry(l, 1, bodies, sizeof(bodies) / sizeof(bodies[0]));
 }

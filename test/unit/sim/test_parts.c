@@ -261,16 +261,35 @@ static void options_are_understood(void) {
   CHECK_EQ(o.at_most, HS2N_S(5400));
   CHECK_EQ(parse(&o, "--trace story"), HS2N_OK);
   CHECK_TEXT(o.story, "story");
+  CHECK_EQ(o.transport, HS2N_TRANSPORT_QUIC);
+  CHECK_EQ(parse(&o, "--transport tcp story"), HS2N_OK);
+  CHECK_EQ(o.transport, HS2N_TRANSPORT_TCP);
+  CHECK_TEXT(o.story, "story");
+  CHECK_EQ(parse(&o, "--transport quic"), HS2N_OK);
+  CHECK_EQ(o.transport, HS2N_TRANSPORT_QUIC);
 }
 
 static void nonsense_on_the_command_line_is_refused(void) {
   static const char *const nonsense[] = {
-      "--seed",      "--seed x",      "--seed 1x",
-      "--seed -1",   "--seeds 3",     "--seeds 3..",
-      "--seeds ..3", "--seeds 4..3",  "--seeds 1...3",
-      "--minutes",   "--minutes 1.5", "--seed 18446744073709551616",
-      "--what",      "one two",       "--minutes 99999999999999999",
-      "-",           "--seeds 1..2x",
+      "--seed",
+      "--seed x",
+      "--seed 1x",
+      "--seed -1",
+      "--seeds 3",
+      "--seeds 3..",
+      "--seeds ..3",
+      "--seeds 4..3",
+      "--seeds 1...3",
+      "--minutes",
+      "--minutes 1.5",
+      "--seed 18446744073709551616",
+      "--what",
+      "one two",
+      "--minutes 99999999999999999",
+      "-",
+      "--seeds 1..2x",
+      "--transport",
+      "--transport story",
   };
   struct hs2n_sim_options o = {.first_seed = 99};
 

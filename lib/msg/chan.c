@@ -377,7 +377,7 @@ void hs2ni_chan_stats(const struct hs2ni_chan *chan,
       .judge_cost_ns = chan->judge_cost_ns,
       .delay_n = chan->delay.n,
       .requests_asked = chan->asking.open_n,
-      .requests_unanswered = (uint32_t)chan->rx.requests.count,
+      .requests_unanswered = hs2ni_rx_requests_open(chan),
   };
   for (size_t i = 0; i < HS2N_LANES; i++) {
     out->queued_msgs[i] = (uint32_t)queued_msgs(&chan->tx[i]);

@@ -67,6 +67,7 @@ struct hs2ni_rx_msg {
   uint64_t seq;
   uint64_t view;
   uint64_t number; /* of the request that this is, or answers */
+  hs2n_time until; /* when the asker of this request gives up; 0: unknown */
   uint64_t end;    /* a refusal's place in our acks stream */
   uint32_t code;   /* a refusal's reason */
   uint32_t body_len;

@@ -110,7 +110,10 @@ extern "C" {
   X(uint32_t, rx_shared_bytes, 64u << 20, 0, 1u << 31,                         \
     "bytes of receive windows beyond rx_window_bytes and "                     \
     "rx_stream_window_bytes, all peers together, for those that need them; "   \
-    "two bytes of memory each")
+    "two bytes of memory each")                                                \
+  X(uint32_t, rx_waste_us_per_s, 5000, 100, 1000000,                           \
+    "us of CPU a second that a peer may cost in vain, by bad signatures and "  \
+    "what is REJECTed; when it has cost more, what it sends waits")
 
 struct hs2n_limits {
   size_t struct_size;

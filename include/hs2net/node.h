@@ -526,7 +526,9 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(send_held, "calls of hs2n_node_poll_tx in vain, for the uplink was busy")  \
   X(rx_windows_widened, "times a peer's receive window was made wider")        \
   X(requests_overdue, "requests of peers whose asker gave up before they "     \
-                      "were answered")
+                      "were answered")                                         \
+  X(rx_waste_waits, "times what a peer sends had to wait, see "                \
+                    "limits.rx_waste_us_per_s")
 
 struct hs2n_stats {
   size_t struct_size;

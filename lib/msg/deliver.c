@@ -21,6 +21,7 @@ static bool can_fetch(const struct hs2ni_rx_lane *lane) {
          (m->loose || m->acked || hs2ni_dedup_room(&lane->dedup, m->seq)) &&
          lane->later.count < hs2ni_chan_env(lane->chan)->limits.rx_later_max &&
          rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX &&
+         !hs2ni_rx_waste_over(lane->chan) &&
          !hs2ni_rx_holds_too_many(lane->chan);
 }
 
@@ -261,6 +262,7 @@ static bool verified(struct hs2ni_rx_msg *m) {
     return true;
   case HS2N_ERR_BAD_SIGNATURE:
     chan->msgs->env->stats.refused_signature++;
+    hs2ni_rx_waste_refused(m);
     refuse(m, HS2N_REASON_BAD_SIGNATURE);
     return false;
   default: /* not now, see signature.h */
@@ -318,6 +320,7 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
       *out = (struct hs2ni_event){.kind = HS2NI_EVENT_BREACH,
                                   .peer = m->lane->chan->peer,
                                   .reason = HS2N_REASON_PROTOCOL};
+      hs2ni_rx_waste_refused(m);
       refuse(m, HS2N_REASON_BAD_BODY);
       return true;
     case HS2NI_OPENED_NO_MEMORY:
@@ -420,7 +423,10 @@ static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
   const uint64_t number = m->number;
 
   lane->chan->judged_n += verdict <= HS2N_REJECT;
-  lane->chan->rejected_n += verdict == HS2N_REJECT;
+  if (verdict == HS2N_REJECT) {
+    lane->chan->rejected_n++;
+    hs2ni_rx_waste_rejected(m);
+  }
   if (m->role == HS2N_ROLE_REQUEST) {
     apply_to_request(m, verdict);
   } else {

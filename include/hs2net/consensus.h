@@ -50,8 +50,10 @@ struct hs2n_consensus {
 
   /* A peer asks.  Like on_message, of types with HS2N_ROLE_REQUEST.  What is
    * ACCEPTed must be answered by one hs2n_respond with req, from inside or
-   * later; until then it takes one of limits.rx_requests_max.  A request that
-   * was answered from inside counts as ACCEPTed. */
+   * later; until then it takes one of limits.rx_requests_max, but not longer
+   * than until msg->deadline, when its asker gives up: then hs2n_respond says
+   * STALE, or STATE once its place was given to another.  A request that was
+   * answered from inside counts as ACCEPTed. */
   enum hs2n_verdict (*on_request)(void *self, struct hs2n_peer from,
                                   struct hs2n_req req,
                                   const struct hs2n_msg *msg);

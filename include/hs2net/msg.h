@@ -197,11 +197,12 @@ enum hs2n_msg_flag {
 };
 
 /* A message, sent or received.  On send every field is the caller's; on
- * receipt deadline, quorum_weight and key are 0 and flags are the sender's
- * VIEW_BOUND alone.  A response has view and VIEW_BOUND of its request.
- * signature is only there on receipt, of types with HS2N_TYPE_SIGNED:
- * HS2N_SIGNATURE_LEN bytes that were found good, borrowed like msg itself.
- * What it holds on send makes no difference. */
+ * receipt quorum_weight and key are 0, flags are the sender's VIEW_BOUND alone,
+ * and deadline is 0 but for a request: by this node's clock the time at which
+ * its asker gives up, or 0 when it does not say.  A response has view and
+ * VIEW_BOUND of its request. signature is only there on receipt, of types with
+ * HS2N_TYPE_SIGNED: HS2N_SIGNATURE_LEN bytes that were found good, borrowed
+ * like msg itself. What it holds on send makes no difference. */
 struct hs2n_msg {
   uint8_t type;   /* a declared hs2n_type.id */
   uint32_t flags; /* of enum hs2n_msg_flag */

@@ -440,9 +440,10 @@ HS2N_API HS2N_MUST_CHECK int hs2n_request(struct hs2n_node *node,
  * \param body    takes a reference; NULL: empty.
  * \return HS2N_OK or
  *         HS2N_ERR_STATE    not open: answered, refused, or forgotten because
- *                           the asker restarted
+ *                           the asker restarted or has given up
  *         HS2N_ERR_STALE    the request was VIEW_BOUND and its view has
- *                           passed; it is not open any more
+ *                           passed, or its asker has given up; it is not open
+ *                           any more
  *         HS2N_ERR_TOO_BIG  body above size_max of the response's type
  *         HS2N_ERR_FULL     no room now; on_peer(WRITABLE) follows, and the
  *                           request stays open
@@ -582,6 +583,10 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(batches_incompressible, "runs of such messages that did not save a tenth") \
   X(send_held, "calls of hs2n_node_poll_tx in vain, for the uplink was busy")  \
   X(rx_windows_widened, "times a peer's receive window was made wider")        \
+  X(requests_overdue, "requests of peers whose asker gave up before they "     \
+                      "were answered")                                         \
+  X(rx_waste_waits, "times what a peer sends had to wait, see "                \
+                    "limits.rx_waste_us_per_s")                                \
   X(tcp_bytes_received, "bytes of TCP connections taken in")                   \
   X(tcp_bytes_sent, "bytes of TCP connections given out")
 

@@ -56,6 +56,7 @@ int hs2ni_chan_new(struct hs2ni_chan **out, struct hs2ni_msgs *msgs,
     return HS2N_ERR_NO_MEMORY;
   }
   hs2ni_rx_clock_init(chan);
+  hs2ni_rx_waste_init(chan);
   hs2ni_beat_init(chan);
   for (uint8_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_tx_lane_init(&chan->tx[i], chan, i);
@@ -134,6 +135,7 @@ void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
     note_used(msgs, chan->tx[i].next_seq);
     note_used(msgs, chan->tx[i].loose.next_seq);
   }
+  hs2ni_rx_waste_stop(chan);
   if (chan->writable_due) {
     hs2ni_list_remove(&msgs->writable, &chan->writable_node);
   }
@@ -377,7 +379,7 @@ void hs2ni_chan_stats(const struct hs2ni_chan *chan,
       .judge_cost_ns = chan->judge_cost_ns,
       .delay_n = chan->delay.n,
       .requests_asked = chan->asking.open_n,
-      .requests_unanswered = (uint32_t)chan->rx.requests.count,
+      .requests_unanswered = hs2ni_rx_requests_open(chan),
   };
   for (size_t i = 0; i < HS2N_LANES; i++) {
     out->queued_msgs[i] = (uint32_t)queued_msgs(&chan->tx[i]);
@@ -388,6 +390,10 @@ hs2n_time hs2ni_chan_delay(const struct hs2ni_chan *chan, uint32_t permille) {
   return hs2ni_delay_quantile(&chan->delay, permille);
 }
 
-void hs2ni_chan_cost(struct hs2ni_chan *chan, uint64_t ns) {
+void hs2ni_chan_cost(struct hs2ni_chan *chan, enum hs2n_verdict verdict,
+                     uint64_t ns) {
   chan->judge_cost_ns += ns;
+  if (verdict == HS2N_REJECT) {
+    hs2ni_rx_waste_add(chan, ns);
+  }
 }

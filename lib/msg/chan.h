@@ -27,9 +27,9 @@ struct hs2ni_store {
 
 void hs2ni_store_unref(struct hs2ni_store *store);
 
-/* Timers of a channel: three for each lane, the clock of rx, and the peer's
- * silence; and of the layer besides them: its heartbeats. */
-#define HS2NI_CHAN_TIMERS (3u * HS2N_LANES + 2u)
+/* Timers of a channel: three for each lane, the clock and the waste of rx, and
+ * the peer's silence; and of the layer besides them: its heartbeats. */
+#define HS2NI_CHAN_TIMERS (3u * HS2N_LANES + 3u)
 #define HS2NI_LAYER_TIMERS 1u
 
 struct hs2ni_chan {
@@ -129,6 +129,11 @@ static inline struct hs2ni_env *hs2ni_chan_env(const struct hs2ni_chan *chan) {
 static inline struct hs2ni_pool *
 hs2ni_chan_pool(const struct hs2ni_chan *chan) {
   return &chan->msgs->store->pool;
+}
+
+/* Whether the peer has cost so much in vain that what it sends waits. */
+static inline bool hs2ni_rx_waste_over(const struct hs2ni_chan *chan) {
+  return chan->rx.waste.timer.slot != 0;
 }
 
 /* The codecs that some type declares. */

@@ -21,6 +21,7 @@ static bool can_fetch(const struct hs2ni_rx_lane *lane) {
          (m->loose || m->acked || hs2ni_dedup_room(&lane->dedup, m->seq)) &&
          lane->later.count < hs2ni_chan_env(lane->chan)->limits.rx_later_max &&
          rx->nacks_pending.count + rx->nacks_sent.count < HS2NI_NACKS_MAX &&
+         !hs2ni_rx_waste_over(lane->chan) &&
          !hs2ni_rx_holds_too_many(lane->chan);
 }
 
@@ -100,6 +101,18 @@ static void drop(struct hs2ni_rx_msg *m) {
   hs2ni_rx_msg_free(m);
 }
 
+/* Whether a request is of no use to its asker any more, or can't be taken up
+ * now, so that its asker has to turn to another peer. */
+static bool is_unserved(struct hs2ni_rx_msg *m) {
+  if (hs2ni_rx_request_late(m)) {
+    hs2ni_chan_env(m->lane->chan)->stats.requests_overdue++;
+  } else if (hs2ni_rx_request_room(m->lane->chan)) {
+    return false;
+  }
+  refuse(m, HS2N_REASON_NOT_SERVED);
+  return true;
+}
+
 /* Whether nobody waits for m any more, so that it is dealt with unseen. */
 static bool is_useless(struct hs2ni_rx_msg *m) {
   struct hs2n_stats *stats = &hs2ni_chan_env(m->lane->chan)->stats;
@@ -118,7 +131,7 @@ static bool is_useless(struct hs2ni_rx_msg *m) {
     drop(m);
     return true;
   }
-  return false;
+  return m->role == HS2N_ROLE_REQUEST && is_unserved(m);
 }
 
 static struct hs2ni_rx_msg *next_message(struct hs2ni_msgs *msgs) {
@@ -175,14 +188,13 @@ static void put_back(struct hs2ni_rx_msg *m) {
   hs2ni_rx_lane_update(lane);
 }
 
-/* Whether m is a request that can't be taken up now, so that its asker has to
- * turn to another peer. */
-static bool is_unserved(struct hs2ni_rx_msg *m) {
+/* Whether m, if it is a request, could be noted.  When not, it is refused. */
+static bool noted(struct hs2ni_rx_msg *m) {
   if (m->role != HS2N_ROLE_REQUEST || hs2ni_rx_request_note(m)) {
-    return false;
+    return true;
   }
   refuse(m, HS2N_REASON_NOT_SERVED);
-  return true;
+  return false;
 }
 
 static enum hs2ni_event_kind kind_of(const struct hs2ni_rx_msg *m) {
@@ -203,6 +215,7 @@ static struct hs2n_msg given(const struct hs2ni_rx_msg *m) {
       .type = m->type,
       .flags = m->view_bound ? HS2N_MSG_VIEW_BOUND : 0,
       .view = m->view,
+      .deadline = m->until,
       .body = m->body,
       .signature = {m->signature,
                     m->signature == NULL ? 0 : HS2N_SIGNATURE_LEN},
@@ -249,6 +262,7 @@ static bool verified(struct hs2ni_rx_msg *m) {
     return true;
   case HS2N_ERR_BAD_SIGNATURE:
     chan->msgs->env->stats.refused_signature++;
+    hs2ni_rx_waste_refused(m);
     refuse(m, HS2N_REASON_BAD_SIGNATURE);
     return false;
   default: /* not now, see signature.h */
@@ -296,7 +310,7 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
   while ((m = next_message(msgs)) != NULL) {
     switch (hs2ni_rx_inflate(m)) {
     case HS2NI_OPENED:
-      if (verified(m) && !is_known(m) && !is_unserved(m)) {
+      if (verified(m) && !is_known(m) && noted(m)) {
         deliver(msgs, m, out);
         return true;
       }
@@ -306,6 +320,7 @@ bool hs2ni_deliver_next(struct hs2ni_msgs *msgs, struct hs2ni_event *out) {
       *out = (struct hs2ni_event){.kind = HS2NI_EVENT_BREACH,
                                   .peer = m->lane->chan->peer,
                                   .reason = HS2N_REASON_PROTOCOL};
+      hs2ni_rx_waste_refused(m);
       refuse(m, HS2N_REASON_BAD_BODY);
       return true;
     case HS2NI_OPENED_NO_MEMORY:
@@ -408,7 +423,10 @@ static void apply(struct hs2ni_rx_msg *m, enum hs2n_verdict verdict) {
   const uint64_t number = m->number;
 
   lane->chan->judged_n += verdict <= HS2N_REJECT;
-  lane->chan->rejected_n += verdict == HS2N_REJECT;
+  if (verdict == HS2N_REJECT) {
+    lane->chan->rejected_n++;
+    hs2ni_rx_waste_rejected(m);
+  }
   if (m->role == HS2N_ROLE_REQUEST) {
     apply_to_request(m, verdict);
   } else {

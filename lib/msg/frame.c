@@ -88,6 +88,19 @@ static uint32_t flags_of(const struct hs2ni_tx_msg *m) {
   return flags;
 }
 
+/* How long the asker of a request still waits, rounded up; 0: m is none. */
+static uint32_t left_ms(const struct hs2ni_tx_msg *m) {
+  const hs2n_time now = hs2ni_chan_env(m->lane->chan)->now;
+  uint64_t left;
+
+  if (m->request == NULL) {
+    return 0;
+  }
+  left = m->request->msg.deadline > now ? m->request->msg.deadline - now : 1;
+  left = (left - 1) / HS2N_MS(1) + 1;
+  return left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
+}
+
 struct hs2ni_record hs2ni_frame_record(const struct hs2ni_tx_msg *m,
                                        enum hs2ni_record_kind kind,
                                        uint64_t seq) {
@@ -99,6 +112,7 @@ struct hs2ni_record hs2ni_frame_record(const struct hs2ni_tx_msg *m,
       .view = m->view,
       .body_len = wire_len(m),
       .request = m->number,
+      .left_ms = left_ms(m),
       .status = m->status,
   };
   bool packed;

@@ -130,8 +130,9 @@ bool hs2ni_chan_heartbeat(const struct hs2ni_chan *chan,
  * queueing, or the end of their hold, to the acknowledgement of the peer's
  * application; 0: none did. */
 hs2n_time hs2ni_chan_delay(const struct hs2ni_chan *chan, uint32_t permille);
-/* Adds to what judging its messages has cost. */
-void hs2ni_chan_cost(struct hs2ni_chan *chan, uint64_t ns);
+/* Adds to what judging its messages has cost, this one with that verdict. */
+void hs2ni_chan_cost(struct hs2ni_chan *chan, enum hs2n_verdict verdict,
+                     uint64_t ns);
 
 /* ---- sending ----------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 /* Requests of peers, until they are answered. */
 #include "msg/chan.h"
 
+#include <assert.h>
+
 static struct hs2ni_rx_request *request_of(struct hs2ni_list_node *n) {
   return HS2NI_CONTAINER(n, struct hs2ni_rx_request, node);
 }
@@ -21,15 +23,58 @@ static struct hs2ni_rx_request *find(const struct hs2ni_chan *chan,
   return n == NULL ? NULL : request_of(n);
 }
 
-bool hs2ni_rx_request_note(const struct hs2ni_rx_msg *m) {
-  struct hs2ni_chan *chan = m->lane->chan;
-  struct hs2ni_env *env = hs2ni_chan_env(chan);
-  struct hs2ni_rx_request *r;
+static bool is_over(const struct hs2ni_chan *chan, hs2n_time until) {
+  return until != 0 && until <= hs2ni_chan_env(chan)->now;
+}
 
+/* Nobody is told: its asker has ended the request itself. */
+static void sweep(struct hs2ni_chan *chan) {
+  struct hs2ni_list_node *n = chan->rx.requests.head;
+
+  while (n != NULL) {
+    struct hs2ni_rx_request *r = request_of(n);
+
+    n = n->next;
+    if (is_over(chan, r->until)) {
+      hs2ni_chan_env(chan)->stats.requests_overdue++;
+      forget(chan, r);
+    }
+  }
+}
+
+bool hs2ni_rx_request_room(struct hs2ni_chan *chan) {
+  struct hs2ni_env *env = hs2ni_chan_env(chan);
+
+  if (chan->rx.requests.count >= env->limits.rx_requests_max) {
+    sweep(chan);
+  }
   if (chan->rx.requests.count >= env->limits.rx_requests_max) {
     env->stats.requests_unserved++;
     return false;
   }
+  return true;
+}
+
+uint32_t hs2ni_rx_requests_open(const struct hs2ni_chan *chan) {
+  uint32_t open_n = 0;
+
+  for (struct hs2ni_list_node *n = chan->rx.requests.head; n != NULL;
+       n = n->next) {
+    open_n += !is_over(chan, request_of(n)->until);
+  }
+  return open_n;
+}
+
+bool hs2ni_rx_request_late(const struct hs2ni_rx_msg *m) {
+  return is_over(m->lane->chan, m->until);
+}
+
+bool hs2ni_rx_request_note(const struct hs2ni_rx_msg *m) {
+  struct hs2ni_chan *chan = m->lane->chan;
+  struct hs2ni_rx_request *r;
+
+  assert(chan->rx.requests.count <
+         hs2ni_chan_env(chan)->limits.rx_requests_max);
   r = hs2ni_pool_take(hs2ni_chan_pool(chan), sizeof(*r));
   if (r == NULL) {
     return false;
@@ -38,6 +83,7 @@ bool hs2ni_rx_request_note(const struct hs2ni_rx_msg *m) {
       .seq = m->seq,
       .number = m->number,
       .view = m->view,
+      .until = m->until,
       .view_bound = m->view_bound,
       .lane = m->lane->lane,
       .response = chan->msgs->types[m->type].response,
@@ -91,6 +137,7 @@ static int queue(struct hs2ni_chan *chan, const struct hs2ni_rx_request *r,
       .type = r->response,
       .flags = r->view_bound ? HS2N_MSG_VIEW_BOUND : 0,
       .view = r->view,
+      .deadline = r->until,
       .body = body,
   };
   const uint8_t lane = msgs->types[msg.type].lane;
@@ -132,6 +179,7 @@ int hs2ni_msgs_respond(struct hs2ni_chan *chan, struct hs2n_msg_id id,
   }
   err = queue(chan, r, status, body);
   if (err == HS2N_OK || err == HS2N_ERR_STALE) {
+    chan->msgs->env->stats.requests_overdue += is_over(chan, r->until);
     forget(chan, r);
   }
   return err;

@@ -15,7 +15,9 @@
  * peer writes there finds this request or none.
  *
  * The side that is asked keeps one small record for each request that waits
- * for its response, at most limits.rx_requests_max of a peer. */
+ * for its response, at most limits.rx_requests_max of a peer.  A request says
+ * how long its asker still waits; one that was not answered by then makes room
+ * for the next. */
 #ifndef HS2NI_MSG_REQUESTS_H
 #define HS2NI_MSG_REQUESTS_H
 
@@ -134,14 +136,22 @@ struct hs2ni_rx_request {
   uint64_t seq;                /* of its message, in its lane */
   uint64_t number;
   uint64_t view;
+  hs2n_time until; /* when its asker gives up; 0: unknown */
   bool view_bound;
   uint8_t lane;
   uint8_t response; /* type that answers it */
 };
 
-/* Notes a request that is given to the application; false: there is no room
- * for it. */
+/* Whether there is room for one more of the peer; lets go of those whose asker
+ * has given up. */
+bool hs2ni_rx_request_room(struct hs2ni_chan *chan);
+/* Of those that wait, how many an asker waits for too. */
+uint32_t hs2ni_rx_requests_open(const struct hs2ni_chan *chan);
+/* Notes a request that is given to the application, for which there is room;
+ * false: out of memory. */
 HS2N_MUST_CHECK bool hs2ni_rx_request_note(const struct hs2ni_rx_msg *m);
+/* Whether its asker has given up. */
+bool hs2ni_rx_request_late(const struct hs2ni_rx_msg *m);
 /* Whether it waits for its response. */
 bool hs2ni_rx_request_open(const struct hs2ni_rx_msg *m);
 /* It was refused: no response may follow. */

@@ -67,6 +67,7 @@ struct hs2ni_rx_msg {
   uint64_t seq;
   uint64_t view;
   uint64_t number; /* of the request that this is, or answers */
+  hs2n_time until; /* when the asker of this request gives up; 0: unknown */
   uint64_t end;    /* a refusal's place in our acks stream */
   uint32_t code;   /* a refusal's reason */
   uint32_t body_len;
@@ -182,6 +183,13 @@ struct hs2ni_rx_clock {
   bool excused;   /* nothing was in part for a moment, or we held it back */
 };
 
+/* What a peer costs in vain, see rx_waste.c. */
+struct hs2ni_rx_waste {
+  struct hs2ni_timer timer; /* until then nothing of it is fetched */
+  struct hs2ni_chan *chan;
+  hs2n_time paid_at; /* when its time has made up for it */
+};
+
 struct hs2ni_rx {
   struct hs2ni_rx_lane lanes[HS2N_LANES];
   struct hs2ni_ledger *ledger;
@@ -192,6 +200,7 @@ struct hs2ni_rx {
   struct hs2ni_list nacks_pending; /* to be written */
   struct hs2ni_list nacks_sent;    /* not yet held by the peer's transport */
   struct hs2ni_list requests;      /* that wait for their response */
+  struct hs2ni_rx_waste waste;
 
   /* of this connection */
   struct hs2ni_list heads;
@@ -371,6 +380,18 @@ void hs2ni_rx_clock_init(struct hs2ni_chan *chan);
 /* len bytes of the peer's streams have been taken. */
 void hs2ni_rx_clock_bytes(struct hs2ni_chan *chan, size_t len);
 void hs2ni_rx_clock_stop(struct hs2ni_chan *chan);
+
+/* ---- rx_waste.c ----------------------------------------------------------
+ */
+
+void hs2ni_rx_waste_init(struct hs2ni_chan *chan);
+void hs2ni_rx_waste_stop(struct hs2ni_chan *chan);
+/* The peer has cost so much CPU in vain. */
+void hs2ni_rx_waste_add(struct hs2ni_chan *chan, uint64_t cost_ns);
+/* By m, which is refused for what was looked at: its signature, or its body. */
+void hs2ni_rx_waste_refused(const struct hs2ni_rx_msg *m);
+/* By m, which the application rejects. */
+void hs2ni_rx_waste_rejected(const struct hs2ni_rx_msg *m);
 
 /* ---- rx_credit.c ----------------------------------------------------------
  */

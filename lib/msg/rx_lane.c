@@ -23,6 +23,14 @@ static struct hs2ni_rx_msg *msg_of(struct hs2ni_list_node *n) {
   return HS2NI_CONTAINER(n, struct hs2ni_rx_msg, node);
 }
 
+/* On its way it took some time, so that its asker is not given up too early. */
+static hs2n_time until(const struct hs2ni_rx_lane *lane,
+                       const struct hs2ni_record *r) {
+  return r->left_ms == 0
+             ? 0
+             : hs2ni_chan_env(lane->chan)->now + HS2N_MS(r->left_ms);
+}
+
 struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
                                       const struct hs2ni_record *r) {
   struct hs2ni_rx_msg *m =
@@ -34,6 +42,7 @@ struct hs2ni_rx_msg *hs2ni_rx_msg_new(struct hs2ni_rx_lane *lane,
         .seq = r->seq,
         .view = r->view,
         .number = r->request,
+        .until = until(lane, r),
         .body_len = r->body_len,
         .raw_len = r->raw_len,
         .codec = (uint8_t)r->codec,

@@ -118,7 +118,7 @@ static int judge(struct hs2n_node *node, struct hs2n_peer from,
   node->due = true;
   err = hs2ni_msgs_verdict(node->msgs, p->channel, id, verdict);
   if (err == HS2N_OK) {
-    hs2ni_chan_cost(p->channel, cost_ns);
+    hs2ni_chan_cost(p->channel, verdict, cost_ns);
   }
   return err;
 }

@@ -228,6 +228,18 @@ static void read_extras(struct hs2ni_cbor_reader *r,
   }
 }
 
+/* What stands behind the extras, n elements. */
+static void read_more(struct hs2ni_cbor_reader *r, size_t n,
+                      struct hs2ni_record *record) {
+  if (n > 0 && (record->flags & HS2NI_FLAG_REQUEST) != 0) {
+    const uint64_t left_ms = hs2ni_cbor_uint(r, 0, UINT64_MAX);
+
+    record->left_ms = left_ms < UINT32_MAX ? (uint32_t)left_ms : UINT32_MAX;
+    n--;
+  }
+  skip_unknown(r, n);
+}
+
 /* Of an ack or nack. */
 static void read_lane_of(struct hs2ni_cbor_reader *r,
                          struct hs2ni_record *record) {
@@ -248,7 +260,7 @@ static void read_msg(struct hs2ni_cbor_reader *r, size_t n,
   }
   read_extras(r, record);
   if (r->err == HS2N_OK) {
-    skip_unknown(r, n - msg_elements(record->flags));
+    read_more(r, n - msg_elements(record->flags), record);
   }
   if (record->kind == HS2NI_RECORD_MSG) {
     record->body_len = (uint32_t)hs2ni_cbor_bytes_head(r, HS2N_BODY_MAX);
@@ -319,6 +331,10 @@ int32_t hs2ni_record_decode(struct hs2n_span in, struct hs2ni_record *out) {
   return used(&r, in);
 }
 
+static bool says_left(const struct hs2ni_record *record) {
+  return (record->flags & HS2NI_FLAG_REQUEST) != 0 && record->left_ms > 0;
+}
+
 static void put_extras(struct hs2ni_cbor_writer *w,
                        const struct hs2ni_record *record) {
   if ((record->flags & HS2NI_FLAG_COMPRESSED) != 0) {
@@ -337,6 +353,9 @@ static void put_extras(struct hs2ni_cbor_writer *w,
     assert(record->signature.len == HS2NI_SIGNATURE_LEN);
     hs2ni_cbor_put_bytes(w, record->signature);
   }
+  if (says_left(record)) {
+    hs2ni_cbor_put_uint(w, record->left_ms);
+  }
 }
 
 static void put_msg(struct hs2ni_cbor_writer *w,
@@ -347,7 +366,7 @@ static void put_msg(struct hs2ni_cbor_writer *w,
   assert(record->body_len <= HS2N_BODY_MAX);
   assert(record->kind == HS2NI_RECORD_MSG ||
          (record->flags & HS2NI_FLAG_UNORDERED) == 0);
-  hs2ni_cbor_put_array(w, msg_elements(record->flags));
+  hs2ni_cbor_put_array(w, msg_elements(record->flags) + says_left(record));
   hs2ni_cbor_put_uint(w, record->kind);
   hs2ni_cbor_put_uint(w, record->seq);
   hs2ni_cbor_put_uint(w, record->type);

@@ -41,6 +41,9 @@
  *   status             RESPONSE
  *   signature          SIGNED: a byte string of HS2NI_SIGNATURE_LEN
  *
+ * Behind the extras of a REQUEST may stand how long its asker still waits for
+ * the answer, in milliseconds; who does not know that skips it as unknown.
+ *
  * The messages with the flag UNORDERED have numbers of their own in each lane.
  * Their acks and nacks name the lane as HS2N_LANES + lane.
  *
@@ -123,6 +126,8 @@ struct hs2ni_record {
   uint32_t raw_len;           /* COMPRESSED: <= HS2N_BODY_MAX;
                                  BATCH: <= HS2NI_BATCH_RAW_MAX */
   uint64_t request;           /* REQUEST, RESPONSE: >= 1 */
+  uint32_t left_ms;           /* REQUEST: until its asker gives up; 0: it does
+                                 not say */
   uint32_t status;            /* RESPONSE */
   struct hs2n_span signature; /* SIGNED, HEARTBEAT: borrowed from the input */
   uint64_t unix_ms;           /* HEARTBEAT: the sender's wall clock */

@@ -394,11 +394,14 @@ static void a_replay_is_dropped_and_acked_again(void) {
 /* Refusals must reach the peer, so they are kept until its transport has
  * them; a peer that never says so gets no more of our attention. */
 static void a_peer_whose_transport_acks_nothing_is_left_waiting(void) {
+  struct hs2n_limits limits;
   struct raw r;
   struct bytes b = {0};
   uint64_t rejected = 0;
 
-  raw_init(&r, NULL);
+  hs2n_limits_default(&limits);
+  limits.rx_waste_us_per_s = 1000000; /* whatever that costs */
+  raw_init(&r, &limits);
   raw_attach(&r, 5);
   lane_head(&b, 1);
   CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);

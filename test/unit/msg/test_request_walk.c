@@ -220,15 +220,17 @@ static void check_done(struct walk *k, uint32_t place,
 static bool answer(struct walk *k, const struct todo *t) {
   struct hs2n_buf *body = make_body(k, t->place, t->uid, !chance(k, 3));
   const struct model_ask *a = &k->asks[t->uid];
+  const bool late = a->deadline <= k->w.places[t->place].env.now;
   const int err = hs2ni_msgs_respond(
       k->w.places[t->place].ends[t->e.peer.v].chan, t->e.id, t->uid, body);
 
   hs2n_buf_unref(body);
   if (err == HS2N_ERR_STALE) {
-    CHECK(a->view_bound && a->view < k->view[t->place]);
+    CHECK(late || (a->view_bound && a->view < k->view[t->place]));
     k->stale++;
   } else if (err == HS2N_ERR_STATE) {
-    CHECK(a->lost); /* only a restart of the asker takes it away */
+    /* Only a restart of the asker takes it away, or that it has given up. */
+    CHECK(a->lost || late);
     k->forgotten++;
   } else {
     CHECK(err == HS2N_OK || err == HS2N_ERR_FULL);

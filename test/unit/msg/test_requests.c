@@ -300,10 +300,9 @@ static void the_deadline_ends_all_tries(void) {
   world_sleep(&w, HS2N_S(1));
   (void)is_done(&w, tag, HS2N_DONE_EXPIRED);
   for (uint32_t i = 0; i < 3; i++) {
-    CHECK_EQ(world_respond(&w, i + 1, &e[i], 0, 10, 0), HS2N_OK);
+    CHECK_EQ(world_respond(&w, i + 1, &e[i], 0, 10, 0), HS2N_ERR_STALE);
   }
   CHECK(has_none(&w, 0));
-  CHECK_EQ(w.places[0].env.stats.responses_dropped, 3);
   finish(&w);
 }
 

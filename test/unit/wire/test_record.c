@@ -101,6 +101,7 @@ static void any_extras(struct hs2ni_rng *rng, struct hs2ni_record *r) {
   if ((r->flags & HS2NI_FLAG_REQUEST) != 0) {
     r->flags &= ~HS2NI_FLAG_RESPONSE;
     r->request = any(rng, 1, UINT64_MAX);
+    r->left_ms = (uint32_t)any(rng, 0, UINT32_MAX);
   }
   if ((r->flags & HS2NI_FLAG_RESPONSE) != 0) {
     r->request = any(rng, 1, UINT64_MAX);
@@ -176,6 +177,7 @@ static void check_same(const struct hs2ni_record *a,
   CHECK_EQ(a->codec, b->codec);
   CHECK_EQ(a->raw_len, b->raw_len);
   CHECK(a->request == b->request);
+  CHECK_EQ(a->left_ms, b->left_ms);
   CHECK_EQ(a->status, b->status);
   CHECK(a->unix_ms == b->unix_ms);
   CHECK_EQ(a->interval_ms, b->interval_ms);
@@ -612,6 +614,32 @@ static void unknown_trailing_numbers_are_skipped(void) {
   }
 }
 
+static void the_time_that_a_request_has_left_is_bounded(void) {
+  static const struct {
+    const char *hex;
+    uint32_t left_ms;
+  } cases[] = {
+      {"87 01 02 05 04 00 11 44", 0},
+      {"88 01 02 05 04 00 11 00 44", 0},
+      {"88 01 02 05 04 00 11 01 44", 1},
+      {"88 01 02 05 04 00 11 1affffffff 44", UINT32_MAX},
+      {"88 01 02 05 04 00 11 1b0000000100000000 44", UINT32_MAX},
+      {"88 01 02 05 04 00 11 1bffffffffffffffff 44", UINT32_MAX},
+      {"89 01 02 05 04 00 11 07 08 44", 7}, /* and an unknown one */
+      {"88 02 02 05 04 00 04 11 09", 9},
+      {"87 01 02 05 00 00 09 44", 0}, /* no request: an unknown one */
+  };
+
+  for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    uint8_t bytes[64];
+    struct hs2ni_record r;
+    const struct hs2n_span in = span_of(cases[i].hex, bytes);
+
+    CHECK_EQ(hs2ni_record_decode(in, &r), in.len);
+    CHECK_EQ(r.left_ms, cases[i].left_ms);
+  }
+}
+
 static void unknown_elements_are_few_and_numbers(void) {
   static const char *const cases[] = {
       "8b0101020103 0000000000 40",
@@ -711,6 +739,7 @@ int main(void) {
   RUN(an_item_begins_with_a_short_array);
   RUN(values_out_of_range_are_refused);
   RUN(unknown_trailing_numbers_are_skipped);
+  RUN(the_time_that_a_request_has_left_is_bounded);
   RUN(unknown_elements_are_few_and_numbers);
   RUN(a_general_parser_reads_the_same);
   return tap_done();

@@ -97,6 +97,7 @@ struct hs2ni_msgs {
   struct hs2ni_store *store;
   struct hs2ni_msg_type types[HS2N_TYPES_MAX];
   uint32_t body_max[HS2N_LANES]; /* largest size_max of a lane's types */
+  uint32_t rx_flags;             /* hs2ni_rx_flags */
   uint32_t codecs;         /* HS2NI_PACK_BIT of those that types declare */
   struct hs2ni_pack *pack; /* NULL: none does */
   struct hs2ni_batch_room *batch;  /* the same */

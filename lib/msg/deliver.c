@@ -64,8 +64,9 @@ static void judged(struct hs2ni_rx_msg *m) {
   hs2ni_chan_want(lane->chan);
 }
 
-/* Takes the first message out of the lane and puts the lane behind the
- * others, so that a peer that floods does not keep them waiting. */
+/* Takes the first message out of the lane, and the lane out of those that can
+ * be fetched from: what becomes of the message puts it back, behind the others,
+ * so that a peer that floods does not keep them waiting. */
 static struct hs2ni_rx_msg *take(struct hs2ni_rx_lane *lane) {
   struct hs2ni_list *fetch = &lane->chan->msgs->fetch[lane->lane];
   struct hs2ni_rx_msg *m = first_ready(lane);
@@ -78,7 +79,6 @@ static struct hs2ni_rx_msg *take(struct hs2ni_rx_lane *lane) {
   }
   hs2ni_list_remove(fetch, &lane->fetch_node);
   lane->fetchable = false;
-  hs2ni_rx_lane_update(lane);
   return m;
 }
 

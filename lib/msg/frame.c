@@ -5,11 +5,15 @@
 #include <string.h>
 
 /* Bytes of the body as it goes over the wire. */
-static uint32_t wire_len(const struct hs2ni_tx_msg *m) {
+static uint32_t packed_len(const struct hs2ni_tx_msg *m) {
   bool packed;
   const struct hs2n_buf *body = hs2ni_form_body(m, &packed);
 
   return body == NULL ? 0 : (uint32_t)hs2n_buf_span(body).len;
+}
+
+static uint32_t wire_len(const struct hs2ni_tx_msg *m) {
+  return m->form == NULL ? m->body_len : packed_len(m);
 }
 
 static bool is_signed(const struct hs2ni_tx_msg *m) {
@@ -117,6 +121,9 @@ struct hs2ni_record hs2ni_frame_record(const struct hs2ni_tx_msg *m,
   };
   bool packed;
 
+  if (m->form == NULL) {
+    return record;
+  }
   (void)hs2ni_form_body(m, &packed);
   if (packed) {
     record.flags |= HS2NI_FLAG_COMPRESSED;
@@ -204,7 +211,9 @@ struct hs2ni_frame *hs2ni_frame_new(struct hs2ni_tx_msg *m) {
   m->frame = f;
   if (!m->loose.is) {
     hs2ni_frame_append(f);
-    hs2ni_tx_busy_framed(m);
+    if (lane->busy.wary) {
+      hs2ni_tx_busy_framed(m);
+    }
   }
   return f;
 }

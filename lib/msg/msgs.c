@@ -128,6 +128,7 @@ int hs2ni_msgs_new(struct hs2ni_msgs **out, struct hs2ni_env *env,
   msgs->env = env;
   declare(msgs, types, types_n);
   msgs->codecs = hs2ni_msgs_codecs(types, types_n);
+  msgs->rx_flags = hs2ni_rx_flags(msgs);
   err = init(msgs);
   if (err != HS2N_OK) {
     hs2ni_msgs_free(msgs);

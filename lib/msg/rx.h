@@ -264,7 +264,16 @@ enum hs2ni_fate hs2ni_rx_refuse(struct hs2ni_rx_lane *lane,
 /* ---- rx_check.c: what a record says ---------------------------------------
  */
 
-enum hs2n_type_role hs2ni_rx_role(const struct hs2ni_record *r);
+static inline enum hs2n_type_role hs2ni_rx_role(const struct hs2ni_record *r) {
+  if ((r->flags & (HS2NI_FLAG_REQUEST | HS2NI_FLAG_RESPONSE)) == 0) {
+    return HS2N_ROLE_MESSAGE;
+  }
+  return (r->flags & HS2NI_FLAG_REQUEST) != 0 ? HS2N_ROLE_REQUEST
+                                              : HS2N_ROLE_RESPONSE;
+}
+
+/* Flags of records that this side says it can read. */
+uint32_t hs2ni_rx_flags(const struct hs2ni_msgs *msgs);
 /* Whether a msg or large record has only flags that this side said it can
  * read, and a body that may stand in it. */
 bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
@@ -282,7 +291,7 @@ enum hs2n_reason hs2ni_rx_batch_begin(struct hs2ni_rx_lane *lane,
  * whole. */
 enum hs2n_reason hs2ni_rx_batch_data(struct hs2ni_rx_lane *lane,
                                      struct hs2n_span in, size_t *used);
-/* Whether there is room for the message of a record, if it is in a batch;
+/* Whether there is room for the message of a record in the batch that is open;
  * when not, the lane is starved. */
 bool hs2ni_rx_batch_room(struct hs2ni_rx_lane *lane,
                          const struct hs2ni_record *r);

@@ -42,8 +42,9 @@ bool hs2ni_rx_batch_room(struct hs2ni_rx_lane *lane,
                          const struct hs2ni_record *r) {
   const struct hs2ni_chan *chan = lane->chan;
 
-  if (lane->batch.is_open && hs2ni_rx_held_bytes(chan) + r->body_len >
-                                 hs2ni_chan_env(chan)->limits.rx_held_bytes) {
+  assert(lane->batch.is_open);
+  if (hs2ni_rx_held_bytes(chan) + r->body_len >
+      hs2ni_chan_env(chan)->limits.rx_held_bytes) {
     lane->starved = true;
     return false;
   }

@@ -1,14 +1,6 @@
 /* What may be said of a message by its record alone. */
 #include "msg/chan.h"
 
-enum hs2n_type_role hs2ni_rx_role(const struct hs2ni_record *r) {
-  if ((r->flags & HS2NI_FLAG_REQUEST) != 0) {
-    return HS2N_ROLE_REQUEST;
-  }
-  return (r->flags & HS2NI_FLAG_RESPONSE) != 0 ? HS2N_ROLE_RESPONSE
-                                               : HS2N_ROLE_MESSAGE;
-}
-
 enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
                                       const struct hs2ni_record *r) {
   const struct hs2ni_msg_type *type = &lane->chan->msgs->types[r->type];
@@ -30,8 +22,7 @@ enum hs2n_reason hs2ni_rx_type_reason(const struct hs2ni_rx_lane *lane,
              : HS2N_REASON_NONE;
 }
 
-/* Flags of records that this side said it can read. */
-static uint32_t flags_known(const struct hs2ni_msgs *msgs) {
+uint32_t hs2ni_rx_flags(const struct hs2ni_msgs *msgs) {
   const uint64_t caps = hs2ni_msgs_capabilities(msgs);
   uint32_t flags = HS2NI_FLAG_VIEW_BOUND;
 
@@ -71,8 +62,8 @@ static bool role_is_good(const struct hs2ni_msgs *msgs,
 bool hs2ni_rx_readable(const struct hs2ni_msgs *msgs,
                        const struct hs2ni_record *r) {
   return (r->kind == HS2NI_RECORD_MSG || r->kind == HS2NI_RECORD_LARGE) &&
-         (r->flags & ~flags_known(msgs)) == 0 &&
-         hs2ni_rx_packed_well(msgs, r) && role_is_good(msgs, r) &&
+         (r->flags & ~msgs->rx_flags) == 0 && hs2ni_rx_packed_well(msgs, r) &&
+         role_is_good(msgs, r) &&
          (r->kind == HS2NI_RECORD_LARGE ||
           r->body_len <= HS2NI_INLINE_BODY_MAX);
 }

@@ -141,7 +141,8 @@ static enum hs2ni_fate fate_of(struct hs2ni_rx_lane *lane,
     env->stats.messages_refused++;
     return hs2ni_rx_refuse(lane, r, reason);
   }
-  if (hs2ni_rx_crowded(lane) || !hs2ni_rx_batch_room(lane, r)) {
+  if (hs2ni_rx_crowded(lane) ||
+      (lane->batch.is_open && !hs2ni_rx_batch_room(lane, r))) {
     /* More than a peer with our limits would ever have open, or more than
      * fits for now of what comes compressed. */
     lane->refusing = true;

@@ -175,6 +175,18 @@ struct hs2ni_tx_lane {
 
 struct hs2ni_target;
 
+/* Whether fresh messages of the lane are held back, or were until now: the
+ * first question of every message, and mostly the last (see tx_hold.h). */
+static inline bool hs2ni_tx_holds(const struct hs2ni_tx_lane *lane) {
+  return lane->hold.wait_ns != 0;
+}
+
+/* Whether the lane has nothing more to offer for now, because its peer said
+ * BUSY (see tx_busy.h). */
+static inline bool hs2ni_tx_is_busy(const struct hs2ni_tx_lane *lane) {
+  return lane->busy.wary && hs2ni_tx_busy_room(lane) == 0;
+}
+
 /* ---- form.c ---------------------------------------------------------------
  */
 
@@ -287,8 +299,8 @@ void hs2ni_frame_free(struct hs2ni_frame *f);
 
 /* ---- tx_batch.c: short messages together --------------------------------- */
 
-/* A frame of the lane's next messages, which it moves on behind them; NULL:
- * the next one goes by itself. */
+/* A frame of the lane's next messages, of which the first is packable; it moves
+ * the lane on behind them.  NULL: the next one goes by itself. */
 struct hs2ni_frame *hs2ni_tx_batch_frame(struct hs2ni_tx_lane *lane);
 /* m, whose frame has a batch, has ended or is to have another frame. */
 void hs2ni_tx_batch_leave(struct hs2ni_tx_msg *m);

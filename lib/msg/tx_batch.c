@@ -125,7 +125,9 @@ static void enter(struct hs2ni_tx_lane *lane, const struct run *run,
       m->seq = lane->next_seq++;
     }
     m->frame = f;
-    hs2ni_tx_busy_framed(m);
+    if (lane->busy.wary) {
+      hs2ni_tx_busy_framed(m);
+    }
     hs2ni_list_push_back(&f->batch->members, &m->batch_node);
     f->batch->last_seq = m->seq;
   }
@@ -137,7 +139,7 @@ static bool may_form(const struct hs2ni_tx_lane *lane) {
   const struct hs2ni_tx_msg *m = lane->next;
 
   /* After a BUSY its number comes first and alone: it may still end. */
-  return m->packable && lane->resume_seq == 0 && m->order > lane->unpackable &&
+  return lane->resume_seq == 0 && m->order > lane->unpackable &&
          (chan->peer_caps & HS2NI_CAP_BATCH) != 0 &&
          (chan->peer_caps & hs2ni_form_capability(codec_of(m))) != 0 &&
          hs2ni_frame_room(lane);

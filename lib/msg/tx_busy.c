@@ -2,6 +2,8 @@
 
 #include "msg/chan.h"
 
+#include <assert.h>
+
 /* Beyond, no pause grows: 2^31 ms are more than any limit. */
 #define ROW_MAX 32u
 
@@ -44,18 +46,15 @@ hs2n_time hs2ni_tx_busy_said(struct hs2ni_tx_lane *lane) {
 }
 
 void hs2ni_tx_busy_framed(struct hs2ni_tx_msg *m) {
-  if (m->lane->busy.wary) {
-    m->out = true;
-    m->lane->busy.out_n++;
-  }
+  m->out = true;
+  m->lane->busy.out_n++;
 }
 
 void hs2ni_tx_busy_left(struct hs2ni_tx_msg *m) {
-  if (m->out) {
-    m->out = false;
-    m->lane->busy.out_n--;
-    hs2ni_chan_want(m->lane->chan);
-  }
+  assert(m->out);
+  m->out = false;
+  m->lane->busy.out_n--;
+  hs2ni_chan_want(m->lane->chan);
 }
 
 /* A pause that has grown is cut down. */

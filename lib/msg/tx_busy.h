@@ -36,9 +36,9 @@ hs2n_time hs2ni_tx_busy_pause(struct hs2ni_env *env, uint32_t row);
 /* The peer refuses all that has been sent of the lane and not been judged.
  * Returns how long nothing is sent. */
 hs2n_time hs2ni_tx_busy_said(struct hs2ni_tx_lane *lane);
-/* m gets a frame. */
+/* m gets a frame, and its lane is wary. */
 void hs2ni_tx_busy_framed(struct hs2ni_tx_msg *m);
-/* m, which may be out, has ended. */
+/* m, which is out, has ended. */
 void hs2ni_tx_busy_left(struct hs2ni_tx_msg *m);
 /* The peer has taken a message with an order. */
 void hs2ni_tx_busy_taken(struct hs2ni_tx_lane *lane);

@@ -125,17 +125,18 @@ static struct hs2ni_frame *add_frame(struct hs2ni_tx_lane *lane) {
   if (f != NULL) {
     return f;
   }
-  while ((m = lane->next) != NULL && !hs2ni_tx_hold_asked(lane)) {
+  while ((m = lane->next) != NULL &&
+         !(hs2ni_tx_holds(lane) && hs2ni_tx_hold_asked(lane))) {
     if (m->frame != NULL) {
       return NULL; /* its body's first stream has not ended yet */
     }
     if (hs2ni_tx_lane_ended(m)) {
       continue;
     }
-    if (hs2ni_tx_busy_room(lane) == 0) {
+    if (hs2ni_tx_is_busy(lane)) {
       return NULL;
     }
-    f = hs2ni_tx_batch_frame(lane);
+    f = m->packable ? hs2ni_tx_batch_frame(lane) : NULL;
     if (f != NULL) {
       return f;
     }
@@ -219,8 +220,8 @@ uint64_t hs2ni_tx_lane_rank(const struct hs2ni_tx_lane *lane) {
   if (lane->loose.due.head != NULL) {
     return hs2ni_tx_loose_due_rank(lane);
   }
-  return lane->next == NULL || hs2ni_tx_held(lane) ||
-                 hs2ni_tx_busy_room(lane) == 0
+  return lane->next == NULL || (hs2ni_tx_holds(lane) && hs2ni_tx_held(lane)) ||
+                 hs2ni_tx_is_busy(lane)
              ? HS2NI_RANK_NONE
              : hs2ni_rank(lane->lane, lane->next->order);
 }

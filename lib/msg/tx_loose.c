@@ -179,8 +179,9 @@ uint64_t hs2ni_tx_loose_due_rank(const struct hs2ni_tx_lane *lane) {
 uint64_t hs2ni_tx_loose_rank(const struct hs2ni_tx_lane *lane) {
   const struct hs2ni_tx_msg *m = msg_of(lane->loose.fresh.head);
 
-  return m == NULL || hs2ni_tx_held(lane) ? HS2NI_RANK_NONE
-                                          : hs2ni_rank(lane->lane, m->order);
+  return m == NULL || (hs2ni_tx_holds(lane) && hs2ni_tx_held(lane))
+             ? HS2NI_RANK_NONE
+             : hs2ni_rank(lane->lane, m->order);
 }
 
 /* ---- datagrams ----------------------------------------------------------- */

@@ -155,7 +155,8 @@ void hs2ni_tx_append(struct hs2ni_tx_msg *m) {
 void hs2ni_tx_queue(struct hs2ni_tx_msg *m, hs2n_time hold_ns) {
   struct hs2ni_tx_lane *lane = m->lane;
   struct hs2ni_env *env = hs2ni_chan_env(lane->chan);
-  const bool held = hs2ni_tx_hold_join(m, hold_ns);
+  const bool held =
+      (hold_ns != 0 || hs2ni_tx_holds(lane)) && hs2ni_tx_hold_join(m, hold_ns);
 
   m->order = ++lane->chan->msgs->order;
   if (env->entered && !held) {
@@ -176,7 +177,7 @@ void hs2ni_tx_queue(struct hs2ni_tx_msg *m, hs2n_time hold_ns) {
   if (m->supersede) {
     supersede(m); /* last, so that a lane that is held stays so */
   }
-  if (!hs2ni_tx_held(lane)) {
+  if (!hs2ni_tx_holds(lane) || !hs2ni_tx_held(lane)) {
     hs2ni_chan_want_at(lane->chan, hs2ni_rank(lane->lane, m->order));
   }
 }
@@ -208,7 +209,9 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
   }
   lane->view_bound_n -= m->view_bound;
   lane->dated_n -= m->deadline != 0;
-  hs2ni_tx_hold_left(lane);
+  if (hs2ni_tx_holds(lane)) {
+    hs2ni_tx_hold_left(lane);
+  }
   if (m->frame != NULL && m->frame->batch == NULL) {
     /* The body stays in memory as long as the transport needs it, so the
      * room it takes is not given to others before. */
@@ -219,7 +222,9 @@ void hs2ni_tx_drop(struct hs2ni_tx_msg *m, enum hs2n_reason code) {
     }
     hs2ni_tx_uncharge(lane, bytes);
   }
-  hs2ni_tx_busy_left(m);
+  if (m->out) {
+    hs2ni_tx_busy_left(m);
+  }
   hs2ni_tx_discard(m);
 }
 

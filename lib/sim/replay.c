@@ -91,6 +91,16 @@ static void compare_tx(struct hs2n_replay *r, struct hs2n_tx *tx, size_t n,
   }
 }
 
+/* Kept from one batch to the next: a batch may have room for megabytes. */
+static uint8_t *room_of(struct hs2n_replay *r, size_t len) {
+  if (len > r->room_len) {
+    r->mem->release(r->mem->user_data, r->room, r->room_len);
+    r->room = r->mem->alloc(r->mem->user_data, len);
+    r->room_len = r->room != NULL ? len : 0;
+  }
+  return r->room;
+}
+
 static void do_poll(struct hs2n_replay *r) {
   const hs2n_time now = hs2ni_replay_uint(&r->in);
   const uint64_t n = hs2ni_replay_uint(&r->in);
@@ -112,7 +122,7 @@ static void do_poll(struct hs2n_replay *r) {
   if (r->in.cut) {
     return;
   }
-  data = r->mem->alloc(r->mem->user_data, room + 1);
+  data = room_of(r, room + 1);
   if (data == NULL) {
     hs2ni_replay_fail(r, HS2N_ERR_NO_MEMORY, "no memory for datagrams");
     return;
@@ -123,7 +133,6 @@ static void do_poll(struct hs2n_replay *r) {
   }
   r->where.now = now;
   compare_tx(r, tx, (size_t)n, now);
-  r->mem->release(r->mem->user_data, data, room + 1);
 }
 
 int hs2n_replay_step(struct hs2n_replay *r) {
@@ -371,5 +380,6 @@ void hs2n_replay_free(struct hs2n_replay *replay) {
   hs2n_node_free(replay->node);
   replay->mem->release(replay->mem->user_data, replay->kept,
                        replay->kept_capacity * sizeof(replay->kept[0]));
+  replay->mem->release(replay->mem->user_data, replay->room, replay->room_len);
   replay->mem->release(replay->mem->user_data, replay, sizeof(*replay));
 }

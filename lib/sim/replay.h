@@ -45,6 +45,8 @@ struct hs2n_replay {
   size_t kept_capacity;
   struct hs2n_buf *lent; /* in on_message */
   uint64_t bodies;       /* given to the application */
+  uint8_t *room;         /* for datagrams; what the largest batch needed */
+  size_t room_len;
 
   /* of one record */
   struct hs2n_rx rx[HS2NI_REPLAY_RX_MAX];

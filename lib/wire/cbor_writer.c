@@ -25,12 +25,27 @@ static void wrote(struct hs2ni_cbor_writer *w, size_t n) {
   w->at += n;
 }
 
+/* Most arguments of records are below 24 and stand in an item's first byte,
+ * next to its major type (RFC 8949, 3.1).  false: this one does not. */
+static bool put_short(struct hs2ni_cbor_writer *w, uint8_t major,
+                      uint64_t value) {
+  if (value >= 24 || left(w) == 0) {
+    return false;
+  }
+  *w->at++ = (uint8_t)((unsigned)major << 5 | (unsigned)value);
+  return true;
+}
+
 void hs2ni_cbor_put_uint(struct hs2ni_cbor_writer *w, uint64_t value) {
-  wrote(w, cbor_encode_uint(value, w->at, left(w)));
+  if (!put_short(w, 0, value)) {
+    wrote(w, cbor_encode_uint(value, w->at, left(w)));
+  }
 }
 
 void hs2ni_cbor_put_array(struct hs2ni_cbor_writer *w, size_t n) {
-  wrote(w, cbor_encode_array_start(n, w->at, left(w)));
+  if (!put_short(w, 4, n)) {
+    wrote(w, cbor_encode_array_start(n, w->at, left(w)));
+  }
 }
 
 void hs2ni_cbor_put_map(struct hs2ni_cbor_writer *w, size_t n) {

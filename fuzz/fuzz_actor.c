@@ -310,7 +310,7 @@ static struct netsim *make_world(struct fuzz *f, struct hs2n_type *types) {
 
   f->nodes = (world & WORLD_PAIR) != 0 ? 2 : NODES;
   c = netsim_config(f->nodes, 1);
-  c.link = (world & WORLD_MEMORY) != 0 ? NETSIM_MEMORY : NETSIM_QUIC;
+  c.link = (world & WORLD_MEMORY) != 0 ? NETSIM_MEMORY : NETSIM_WIRE;
   c.loss_permille = (world & WORLD_LOSS) != 0 ? 50 : 0;
   c.limits.backoff_max_ms = 1000;
   c.limits.handshake_ms = 1000;

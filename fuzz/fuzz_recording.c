@@ -1,7 +1,7 @@
-/* Replays arbitrary bytes as the recording of a node, behind the beginning of a
- * real one: every entry and call of a node, in any order and with any argument
- * that a recording can hold.  Whatever it says, nothing is leaked and nothing
- * but a difference is found. */
+/* Replays arbitrary bytes as the recording of a node over either transport,
+ * behind the beginning of a real one: every entry and call of a node, in any
+ * order and with any argument that a recording can hold.  Whatever it says,
+ * nothing is leaked and nothing but a difference is found. */
 /* covers: H77 */
 #include "base/rng.h"
 
@@ -66,7 +66,8 @@ static int draw(void *user_data, uint8_t *out, size_t len) {
 }
 
 /* The beginning of the recording of a node that has just been made. */
-static void begin(struct begin *b, const struct hs2n_mem *mem,
+static void begin(struct begin *b, enum hs2n_transport transport,
+                  const struct hs2n_mem *mem,
                   const struct hs2n_identity *identity, struct hs2ni_rng *rng) {
   static const struct hs2n_type types[] = {
       {.id = 0, .lane = HS2N_LANE_VOTE, .size_max = 512, .name = "vote"},
@@ -87,6 +88,7 @@ static void begin(struct begin *b, const struct hs2n_mem *mem,
   config.local = (struct hs2n_addr){
       .family = HS2N_FAMILY_IPV4, .ip = {10, 0, 0, 1}, .port = 7000};
   config.unix_time_s = 1800000000;
+  config.transport = transport;
   config.record = record;
   config.record_data = b;
   expect(hs2n_node_new(&node, &config, HS2N_S(1), NULL) == HS2N_OK);
@@ -109,7 +111,8 @@ static void replay(struct hs2n_span recording, const struct hs2n_mem *mem,
   hs2n_replay_free(r);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+static void one(enum hs2n_transport transport, const uint8_t *data,
+                size_t len) {
   struct memory m = {.mem = {.user_data = &m, .alloc = take, .release = give}};
   struct hs2n_identity *identity;
   struct begin b = {.len = 0};
@@ -118,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
 
   hs2ni_rng_seed(&rng, 1);
   expect(hs2n_identity_generate(&identity, &m.mem, draw, &rng) == HS2N_OK);
-  begin(&b, &m.mem, identity, &rng);
+  begin(&b, transport, &m.mem, identity, &rng);
   all = malloc(b.len + len);
   expect(all != NULL);
   memcpy(all, b.bytes, b.len);
@@ -129,5 +132,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
   free(all);
   hs2n_identity_free(identity);
   expect(m.live == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len) {
+  one(HS2N_TRANSPORT_QUIC, data, len);
+  one(HS2N_TRANSPORT_TCP, data, len);
   return 0;
 }

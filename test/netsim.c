@@ -12,7 +12,7 @@
 #define BODY_MAX (1u << 20)
 #define MEMORY_STEP HS2N_US(1)
 
-enum netsim_link netsim_link = NETSIM_QUIC;
+enum netsim_link netsim_link = NETSIM_WIRE;
 
 const struct hs2n_type netsim_types[HS2N_LANES] = {
     {.id = 0,
@@ -38,7 +38,7 @@ struct netsim {
   bool cut[NETSIM_NODES_MAX][NETSIM_NODES_MAX];
   uint64_t bytes[NETSIM_NODES_MAX]; /* sent, by node */
   struct netsim_node nodes[NETSIM_NODES_MAX];
-  struct memnet *memory; /* NULL over QUIC */
+  struct memnet *memory; /* NULL on the wire */
 };
 
 /* An invariant of the simulator is one of every test. */
@@ -303,6 +303,7 @@ struct netsim *netsim_new(const struct netsim_config *config) {
   c.types_n = config->types_n;
   c.app = &app;
   c.manual_members = true;
+  c.transport = over_transport();
   c.capture = on_datagram;
   c.capture_data = s;
   s->config = *config;

@@ -8,6 +8,7 @@
 #define NETSIM_H
 
 #include "base/rng.h"
+#include "over.h"
 #include "test_mem.h"
 
 #include <hs2net/hs2net.h>
@@ -19,9 +20,10 @@
 /* Types 0..5 are one for each lane, by number, of at most 1 MiB. */
 extern const struct hs2n_type netsim_types[HS2N_LANES];
 
-/* What the nodes speak over.  In memory there is no delay, jitter, loss or
- * corruption, and a cut goes both ways. */
-enum netsim_link { NETSIM_QUIC, NETSIM_MEMORY };
+/* What the nodes speak over.  On the wire is QUIC, or TCP, see over.h.  In
+ * memory there is no delay, jitter, loss or corruption, and a cut goes both
+ * ways. */
+enum netsim_link { NETSIM_WIRE, NETSIM_MEMORY };
 
 struct netsim_config {
   enum netsim_link link;
@@ -40,7 +42,7 @@ struct netsim_config {
   bool log; /* print what the nodes log */
 };
 
-/* What netsim_config says at first; QUIC until it is changed. */
+/* What netsim_config says at first; the wire until it is changed. */
 extern enum netsim_link netsim_link;
 
 /* Runs a test over each kind of link (with tap.h). */
@@ -49,9 +51,9 @@ extern enum netsim_link netsim_link;
     netsim_link = NETSIM_MEMORY; \
     printf("# in memory\n");     \
     RUN(fn);                     \
-    netsim_link = NETSIM_QUIC;   \
-    printf("# over QUIC\n");     \
-    RUN(fn);                     \
+    netsim_link = NETSIM_WIRE;   \
+    printf("# on the wire\n");   \
+    RUN_OVER(fn);                \
   } while (0)
 
 struct netsim;

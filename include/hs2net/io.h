@@ -1,12 +1,15 @@
-/* io.h: the ready-made driver of a node: UDP sockets, epoll and clocks.
+/* io.h: the ready-made driver of a node: sockets, epoll and clocks.
  *
  * Three ways to run it: hs2n_io_run in a thread of yours, hs2n_io_fd inside
  * your own event loop, or hs2n_io_start for a thread of its own.  Linux.
  *
- * A driver takes four descriptors and some 4 MiB of address space, of which
- * only what datagrams have touched is memory.  It raises no signal and takes
- * none.  After a fork the child must leave the driver alone: both processes
- * would read one socket.  exec closes the descriptors. */
+ * A driver takes four descriptors and some 4 MiB of address space, 8 over TCP,
+ * of which only what has been sent and received has touched is memory.  Over
+ * TCP it takes one descriptor more for each connection, at most 2 * peers_max +
+ * half_open_max + 64, and tcp_unsent_bytes for each whose socket was full once.
+ * It raises no signal and takes none.  After a fork the child must leave the
+ * driver alone: both processes would read one socket.  exec closes the
+ * descriptors. */
 #ifndef HS2N_IO_H
 #define HS2N_IO_H
 
@@ -27,16 +30,22 @@ enum hs2n_offload {
 /* Start from hs2n_io_config_default. */
 struct hs2n_io_config {
   size_t struct_size;
-  struct hs2n_addr listen; /* port 0: any free one.  [::] takes IPv4 too,
-                              and IPv4 alone on a machine without IPv6 */
-  uint32_t rcvbuf_bytes;   /* asked of the kernel; default 4 MiB.  Less is
-                              granted above net.core.rmem_max: see the log */
-  uint32_t sndbuf_bytes;   /* the same with net.core.wmem_max */
-  enum hs2n_offload offload;
-  uint32_t spin_us; /* busy-wait this long before sleeping; default 0.
-                       Trades a core for some 50 us of latency. */
-  hs2n_log_fn log;  /* may be NULL; kept.  Called by the owner only; events
-                       io.rcvbuf, io.sndbuf, io.offload, io.send, io.failed */
+  struct hs2n_addr listen;   /* port 0: any free one.  [::] takes IPv4 too,
+                                and IPv4 alone on a machine without IPv6.  Over
+                                TCP also where connections are dialled from, with
+                                another port */
+  uint32_t rcvbuf_bytes;     /* asked of the kernel; default 4 MiB.  Less is
+                                granted above net.core.rmem_max: see the log.
+                                Over TCP of each connection, but the default then
+                                leaves it to the kernel, which fits it to each
+                                path */
+  uint32_t sndbuf_bytes;     /* the same with net.core.wmem_max */
+  enum hs2n_offload offload; /* not used over TCP */
+  uint32_t spin_us;          /* busy-wait this long before sleeping; default 0.
+                                Trades a core for some 50 us of latency. */
+  hs2n_log_fn log; /* may be NULL; kept.  Called by the owner only; events
+                      io.rcvbuf, io.sndbuf, io.offload, io.send, io.failed,
+                      over TCP io.files and io.accept */
   void *log_data;
 };
 
@@ -50,8 +59,9 @@ struct hs2n_io_config {
 HS2N_API void hs2n_io_config_default(struct hs2n_io_config *out);
 
 /**
- * Opens the socket and makes a node on it.  Of node_config the driver sets
- * local, rand, seed, incarnation and unix_time_s itself where they are zero.
+ * Opens the socket, as node_config.transport says, and makes a node on it.
+ * Of node_config the driver sets local, rand, seed, incarnation and unix_time_s
+ * itself where they are zero.
  *
  * Thread: any; the caller becomes the owner of the node.
  *
@@ -70,7 +80,7 @@ HS2N_API HS2N_MUST_CHECK int hs2n_io_new(struct hs2n_io **out_io,
                                          const char **out_field);
 
 /**
- * Stops a running thread, frees the node and closes the socket.
+ * Stops a running thread, frees the node and closes the sockets at once.
  *
  * Thread: owner, or any after hs2n_io_start.
  *
@@ -105,7 +115,8 @@ HS2N_API struct hs2n_addr hs2n_io_local(const struct hs2n_io *io);
 HS2N_API hs2n_time hs2n_io_now(void);
 
 /**
- * Runs until the node has stopped, after hs2n_io_stop or hs2n_node_stop.
+ * Runs until the node has stopped, after hs2n_io_stop or hs2n_node_stop, and
+ * over TCP until what it gave has left, at most 2 s.
  *
  * Thread: the caller becomes the owner.  Callback-safe: no.
  *
@@ -174,14 +185,19 @@ HS2N_API void hs2n_io_join(struct hs2n_io *io);
 
 /* What the driver counts.  X(field, text); append only. */
 #define HS2N_IO_STATS_LIST(X)                                           \
-  X(send_calls, "sendmmsg calls")                                       \
-  X(recv_calls, "recvmmsg calls")                                       \
+  X(send_calls, "sendmmsg calls; over TCP, send calls")                 \
+  X(recv_calls, "recvmmsg calls; over TCP, recv calls")                 \
   X(receive_drops, "datagrams the kernel dropped (SO_RXQ_OVFL)")        \
   X(offload_fallbacks, "batches sent again singly after EIO or EINVAL") \
-  X(send_blocked, "times the socket was full")                          \
+  X(send_blocked, "times a socket was full")                            \
   X(send_errors, "datagrams given up, such as EMSGSIZE or EPERM")       \
   X(rcvbuf_bytes, "receive buffer granted by the kernel")               \
-  X(sndbuf_bytes, "send buffer granted by the kernel")
+  X(sndbuf_bytes, "send buffer granted by the kernel")                  \
+  X(tcp_open, "TCP connections open now")                               \
+  X(tcp_accepted, "TCP connections accepted")                           \
+  X(tcp_dialled, "TCP connections begun")                               \
+  X(tcp_accept_pauses, "times no TCP connection could be accepted")     \
+  X(tcp_cut, "TCP connections whose end the peer did not follow in time")
 
 struct hs2n_io_stats {
   size_t struct_size;

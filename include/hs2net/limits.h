@@ -113,7 +113,10 @@ extern "C" {
     "two bytes of memory each")                                                \
   X(uint32_t, rx_waste_us_per_s, 5000, 100, 1000000,                           \
     "us of CPU a second that a peer may cost in vain, by bad signatures and "  \
-    "what is REJECTed; when it has cost more, what it sends waits")
+    "what is REJECTed; when it has cost more, what it sends waits")            \
+  X(uint32_t, tcp_unsent_bytes, 65536, 16384, 16u << 20,                       \
+    "bytes of a TCP connection that have left the node and that its socket "   \
+    "has not taken yet")
 
 struct hs2n_limits {
   size_t struct_size;

@@ -1,8 +1,9 @@
 /* node.h: one replica's network, without any I/O.
  *
  * A node never opens a socket, reads a clock or starts a thread.  Datagrams
- * and time come in as arguments, datagrams and a deadline come out; io.h is
- * the ready-made driver, and a simulator can be another.
+ * (or bytes of TCP connections) and time come in as arguments, datagrams and a
+ * deadline come out; io.h is the ready-made driver, and a simulator can be
+ * another.
  *
  * One thread at a time owns a node; hs2n_post is the one call for others. */
 #ifndef HS2N_NODE_H
@@ -44,6 +45,15 @@ enum hs2n_congestion {
   HS2N_CONGESTION_CUBIC,
 };
 
+/* What carries the connections.  All members of a committee use the same: a
+ * node dials by its own alone, and hears nobody who uses the other. */
+enum hs2n_transport {
+  HS2N_TRANSPORT_QUIC = 0, /* over UDP: the default */
+  HS2N_TRANSPORT_TCP,      /* TCP and TLS 1.3, where UDP does not pass.  A lost
+                              packet holds up all lanes of its connection, and
+                              an address that changes ends it. */
+};
+
 #define HS2N_CHAIN_ID_MAX 64
 #define HS2N_RESET_KEY_LEN 32
 
@@ -69,13 +79,15 @@ struct hs2n_config {
    * same bytes at each start of this identity let peers see at once that an
    * old connection is dead.  All zero: drawn from rand. */
   uint8_t reset_key[HS2N_RESET_KEY_LEN];
-  struct hs2n_addr local; /* of the socket, for the path of datagrams */
+  struct hs2n_addr local; /* of the socket, for the path of datagrams; over
+                             TCP it is only recorded */
   /* Wall clock at `now` of hs2n_node_new, seconds since 1970; only compared
    * with the dates of certificates. */
   int64_t unix_time_s;
-  enum hs2n_congestion congestion;
+  enum hs2n_congestion congestion; /* of QUIC; of TCP it is the system's */
   uint32_t udp_payload_max; /* bytes of a datagram sent, 1200..65507; 0: 1452.
-                               Larger than the path's MTU never arrives. */
+                               Larger than the path's MTU never arrives.  Not
+                               used over TCP. */
   hs2n_log_fn log;          /* may be NULL; kept */
   void *log_data;
   hs2n_record_fn record; /* the flight recorder, see record.h; NULL: none;
@@ -85,8 +97,10 @@ struct hs2n_config {
    * nodes behind it together; 0: not known.  The node then gives out no more
    * than that: a millisecond's worth at a time or, where a full datagram takes
    * longer, one datagram, so that a vote never waits behind more.  Set it some
-   * per cent below the true rate, or queues form where no node sees them. */
+   * per cent below the true rate, or queues form where no node sees them.
+   * Over TCP it must be 0: the system decides when bytes leave. */
   uint64_t uplink_bits_per_s;
+  enum hs2n_transport transport;
 };
 
 /**
@@ -152,7 +166,8 @@ HS2N_API void hs2n_node_free(struct hs2n_node *node);
 HS2N_API void hs2n_node_stop(struct hs2n_node *node, hs2n_time now);
 
 /**
- * Whether hs2n_node_stop has run its course and all datagrams were taken.
+ * Whether hs2n_node_stop has run its course and all that was to be sent was
+ * taken.  Over TCP the driver then still sends what it has of each pipe.
  *
  * Thread: owner.  Callback-safe: yes.
  *
@@ -169,36 +184,76 @@ enum hs2n_ecn { /* RFC 3168 code points, as in the IP header */
                 HS2N_ECN_CE = 3,
 };
 
-/* Datagrams that came in.  With UDP_GRO several of one sender arrive in one
- * piece: segment_len is then the length of each but the last. */
-struct hs2n_rx {
-  struct hs2n_addr local;
-  struct hs2n_addr remote;
-  uint8_t ecn; /* enum hs2n_ecn */
-  const uint8_t *data;
-  size_t len;
-  size_t segment_len; /* 0: one datagram */
+/* What an entry of hs2n_node_recv or hs2n_node_poll_tx is.
+ *
+ * Over TCP all but DATAGRAM are about a pipe: one TCP connection, named by a
+ * number that is never used twice in the life of a node.  The node gives even
+ * ones to those that it asks to be opened; the driver gives odd ones to those
+ * that it has accepted.  Entries about one pipe keep their order.
+ *
+ * The driver opens, writes, reads and closes, and understands nothing of the
+ * bytes.  It never has more than limits.tcp_unsent_bytes of a pipe that the
+ * socket did not take yet; so the node, not a queue behind it, decides what
+ * leaves next. */
+enum hs2n_io_kind {
+  HS2N_IO_DATAGRAM = 0, /* over QUIC: all of them */
+  /* tx: connect a new pipe to remote.
+   * rx: the pipe stands, one that was asked for or one that was accepted from
+   * remote. */
+  HS2N_IO_OPEN,
+  /* tx: len bytes at data go out next on the pipe, at the earliest behind OPEN;
+   * they need not wait for its answer, and are kept until it stands.
+   * rx: len bytes at data have come in next. */
+  HS2N_IO_BYTES,
+  /* rx only: the socket has taken len more bytes of what tx has given; data is
+   * NULL.  Late or joined together is fine, lost is not: the pipe would stop.
+   */
+  HS2N_IO_SENT,
+  /* tx: send what was given, then close.  The node gives nothing more for the
+   * pipe and wants to hear nothing more of it.
+   * rx: the pipe has ended, at this end or the other, or could not be opened.
+   * Nothing more comes of it, and the node gives nothing more for it. */
+  HS2N_IO_CLOSE,
 };
 
-/* Datagrams to send: one, or several of segment_len bytes (the last may be
- * shorter) to one address, fit for UDP_SEGMENT. */
-struct hs2n_tx {
+/* What came in.  Datagrams: with UDP_GRO several of one sender arrive in one
+ * piece, and segment_len is then the length of each but the last. */
+struct hs2n_rx {
   struct hs2n_addr local;
-  struct hs2n_addr remote;
-  uint8_t ecn;
-  uint8_t *data;      /* the caller's memory, capacity bytes */
+  struct hs2n_addr remote; /* of a datagram and of OPEN */
+  uint8_t ecn;             /* enum hs2n_ecn, of a datagram */
+  uint8_t kind;            /* enum hs2n_io_kind */
+  const uint8_t *data;     /* of a datagram and of BYTES */
+  size_t len;              /* of a datagram, of BYTES and of SENT */
+  size_t segment_len;      /* 0: one datagram */
+  uint64_t pipe;           /* 0 for a datagram */
+};
+
+/* What is to be sent or done.  Datagrams: one, or several of segment_len bytes
+ * (the last may be shorter) to one address, fit for UDP_SEGMENT. */
+struct hs2n_tx {
+  struct hs2n_addr local;  /* of a datagram */
+  struct hs2n_addr remote; /* of a datagram and of OPEN */
+  uint8_t ecn;             /* of a datagram */
+  uint8_t kind;            /* written: enum hs2n_io_kind */
+  uint8_t *data;           /* the caller's memory, capacity bytes */
   size_t capacity;    /* >= 65507 to allow full batches, never below 1500 */
-  size_t len;         /* written by hs2n_node_poll_tx */
+  size_t len;         /* written by hs2n_node_poll_tx; 0 but for a datagram and
+                         BYTES */
   size_t segment_len; /* written; equals len for a single datagram */
+  uint64_t pipe;      /* written; 0 for a datagram */
 };
 
 /**
- * Takes datagrams that came in and makes the upcalls they cause.
+ * Takes what came in and makes the upcalls that it causes.  Of the other
+ * transport, of a pipe that the node does not know or no longer, and of one
+ * that it has closed, entries are ignored.
  *
  * Thread: owner.  Callback-safe: no.
  *
  * \param node  not NULL.
- * \param rx    n entries; data is borrowed for the call.
+ * \param rx    n entries, in the order in which they happened; data is borrowed
+ *              for the call.
  * \param n     how many.
  * \param now   the owner's clock, read once for the batch.
  */
@@ -226,9 +281,12 @@ HS2N_API void hs2n_node_tick(struct hs2n_node *node, hs2n_time now);
 HS2N_API hs2n_time hs2n_node_deadline(const struct hs2n_node *node);
 
 /**
- * Writes datagrams to send, highest lane first.  Call it after each recv,
- * tick or call from above until it returns 0.  With uplink_bits_per_s it also
- * returns 0 while the uplink is busy, and hs2n_node_deadline says how long.
+ * Writes what is to be sent, highest lane first: over QUIC datagrams, over TCP
+ * pipes to open, bytes for them and pipes to close, which the driver does in
+ * this order.  Call it after each recv, tick or call from above until it
+ * returns 0.  With uplink_bits_per_s it also returns 0 while the uplink is
+ * busy, and hs2n_node_deadline says how long; over TCP, while the driver has
+ * limits.tcp_unsent_bytes of every pipe, until it tells of HS2N_IO_SENT.
  *
  * Thread: owner.  Callback-safe: no.
  *
@@ -528,7 +586,9 @@ hs2n_judge(struct hs2n_node *node, struct hs2n_peer from, struct hs2n_msg_id id,
   X(requests_overdue, "requests of peers whose asker gave up before they "     \
                       "were answered")                                         \
   X(rx_waste_waits, "times what a peer sends had to wait, see "                \
-                    "limits.rx_waste_us_per_s")
+                    "limits.rx_waste_us_per_s")                                \
+  X(tcp_bytes_received, "bytes of TCP connections taken in")                   \
+  X(tcp_bytes_sent, "bytes of TCP connections given out")
 
 struct hs2n_stats {
   size_t struct_size;

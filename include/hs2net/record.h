@@ -26,20 +26,23 @@ extern "C" {
  * neither call the node nor touch bodies.  bytes are borrowed. */
 typedef void (*hs2n_record_fn)(void *user_data, struct hs2n_span bytes);
 
-#define HS2N_RECORD_FORMAT 2
+#define HS2N_RECORD_FORMAT 3
 
 /* Kinds, with their fields.  Append only. */
 enum hs2n_record_kind {
   /* format, version (text as bytes), now, key (bytes), chain id (bytes),
    * incarnation, seed, reset key (bytes), local (address), unix time (two's
-   * complement as a number), congestion, udp_payload_max, how many limits, each
-   * limit in the order of HS2N_LIMITS_LIST, how many types, for each: id, lane,
-   * size_max, compression, flags, role, response */
+   * complement as a number), congestion, udp_payload_max, uplink_bits_per_s,
+   * transport, how many limits, each limit in the order of HS2N_LIMITS_LIST,
+   * how many types, for each: id, lane, size_max, compression, flags, role,
+   * response */
   HS2N_RECORD_NODE = 1,
 
   /* Entries.  What happens inside one stands between it and its END. */
-  HS2N_RECORD_RECV, /* now, posts that run in it, count, for each: local, remote
-                       (addresses), ecn, segment_len, data (bytes) */
+  HS2N_RECORD_RECV, /* now, posts that run in it, count, for each: kind; of a
+                       datagram: local, remote (addresses), ecn, segment_len,
+                       data (bytes); else: pipe, then of OPEN: local, remote,
+                       of BYTES: data, of SENT: len */
   HS2N_RECORD_TICK, /* now, posts that run in it */
   HS2N_RECORD_POLL, /* now, count, for each: capacity */
   HS2N_RECORD_END,  /* of POLL: entries written, their hs2n_record_hash; else
@@ -81,10 +84,11 @@ enum hs2n_record_kind {
 struct hs2n_tx; /* node.h */
 
 /**
- * The hash of datagrams that a recording has in place of their bytes: FNV-1a
- * (draft-eastlake-fnv) of each entry's IP (16 bytes) and data, then of its
- * port, and of its segment_len with its ecn in the upper half, each as one step
- * of it.
+ * The hash of what was to be sent that a recording has in place of its bytes:
+ * FNV-1a (draft-eastlake-fnv) of each entry's IP (16 bytes) and data, then of
+ * its port, of its segment_len with its ecn in the upper half, of its kind and
+ * of its pipe, each as one step of it.  Fields that hs2n_tx says are not of its
+ * kind count as zero.
  *
  * Thread: any.
  *

@@ -1,8 +1,8 @@
 /* sim.h: N real nodes in one process on virtual time, for tests of what is
  * built on hs2net and of hs2net itself.
  *
- * Each node is the one that runs in production: its QUIC, TLS, messages and
- * committees.  Only what is around it is made up: the network, the clock,
+ * Each node is the one that runs in production: its transport, TLS, messages
+ * and committees.  Only what is around it is made up: the network, the clock,
  * the disk and the randomness.  Nothing sleeps: a run jumps from one event
  * to the next.  A run is a function of its seed: hs2n_sim_hash of two runs of
  * one seed is equal, so a failing seed is a test.

@@ -153,7 +153,7 @@ HS2N_API bool hs2n_sim_settle(struct hs2n_sim *sim, hs2n_time bound);
 /* What a simulation counts.  X(field, text); append only. */
 #define HS2N_SIM_STATS_LIST(X)                                          \
   X(steps, "events and timers run")                                     \
-  X(datagrams, "datagrams sent by nodes")                               \
+  X(datagrams, "datagrams, or segments of TCP, sent")                   \
   X(bytes, "bytes of them")                                             \
   X(delivered, "datagrams given to nodes")                              \
   X(lost_noise, "lost by chance, alone or in bursts")                   \
@@ -175,7 +175,9 @@ HS2N_API bool hs2n_sim_settle(struct hs2n_sim *sim, hs2n_time bound);
   X(sends_refused, "messages of the load not accepted")                 \
   X(messages, "messages taken by applications")                         \
   X(completions, "completions of the load")                             \
-  X(owed, "messages of the load that still have to come")
+  X(owed, "messages of the load that still have to come")               \
+  X(pipes, "TCP connections that nodes asked for")                      \
+  X(segments_again, "segments of TCP that were sent again")
 
 struct hs2n_sim_stats {
   size_t struct_size;

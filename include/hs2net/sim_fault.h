@@ -22,7 +22,8 @@ struct hs2n_sim_link {
   bool overtake;        /* jitter may reorder */
   uint64_t bytes_per_s; /* 0: no limit */
   uint32_t queue_bytes; /* in front of that rate; more are lost */
-  uint32_t mtu;         /* UDP payload bytes; larger are lost; 0: any */
+  uint32_t mtu;         /* UDP payload bytes; larger are lost, segments of TCP
+                           are made to fit; 0: any */
 };
 
 /* What goes wrong on it. */
@@ -139,7 +140,8 @@ HS2N_API void hs2n_sim_heal(struct hs2n_sim *sim);
  * port from now on, until it restarts, and the port before leads nowhere.  The
  * first call puts the NAT there: nobody can dial the node any more, two such
  * nodes not each other.  Connections that it dialled survive; those that others
- * dialled do not, since a QUIC server must not move (RFC 9000, 9).
+ * dialled do not, since a QUIC server must not move (RFC 9000, 9).  Of TCP none
+ * does.
  *
  * Thread: owner.
  *
@@ -216,7 +218,7 @@ struct hs2n_sim_evil {
   bool silent;           /* nothing of it arrives */
   hs2n_time hold;        /* what it sends leaves this much later */
   uint32_t replay_ppm;   /* of what it sent, an earlier datagram follows */
-  uint32_t flood_per_s;  /* forged datagrams a second */
+  uint32_t flood_per_s;  /* forged datagrams a second, which TCP ignores */
   uint32_t flood_victim; /* a node or HS2N_SIM_ALL: each in turn */
   bool flood_spoofed;    /* from addresses that it does not have */
 };

@@ -4,6 +4,7 @@
 #define HS2N_SIM_STORY_H
 
 #include <hs2net/api.h>
+#include <hs2net/node.h>
 #include <hs2net/sim_world.h>
 #include <hs2net/types.h>
 #include <stdbool.h>
@@ -98,13 +99,14 @@ struct hs2n_sim_options {
   hs2n_time at_most; /* of real time, for seeds after the first; 0: no end */
   bool twice;        /* run each seed twice and compare the hashes */
   int trace;         /* level that is printed; 0: none, until one fails */
+  enum hs2n_transport transport; /* of stories that say no other */
 };
 
 /**
  * Reads
  *
  *   [--seed N | --seeds A..B] [--minutes M] [--twice] [--trace [LEVEL]]
- *   [STORY]
+ *   [--transport quic|tcp] [STORY]
  *
  * With --minutes seeds go on from the first without an end.
  *

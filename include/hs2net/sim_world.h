@@ -82,7 +82,8 @@ struct hs2n_sim_app {
   X(TX, 3, "datagram leaves (a: bytes)")                                 \
   X(RX, 3, "datagram arrives (a: bytes)")                                \
   X(DROP, 3, "datagram lost (a: bytes)")                                 \
-  X(TICK, 3, "timer")
+  X(TICK, 3, "timer")                                                    \
+  X(PIPE, 3, "TCP connection (a: number, b: as the node knows it)")
 
 enum hs2n_sim_event_kind {
 #define X(name, level, text) HS2N_SIM_##name,
@@ -142,11 +143,12 @@ struct hs2n_sim_config {
   void *trace_data;
   int trace_level;     /* 1..3; of the ring too */
   uint32_t trace_ring; /* last events kept, >= 1 */
-  /* Sees each datagram as it leaves; to is HS2N_SIM_ALL when nobody is at the
-   * address.  May be NULL. */
+  /* Sees each datagram as it leaves, of TCP what each segment carries; to is
+   * HS2N_SIM_ALL when nobody is at the address.  May be NULL. */
   void (*capture)(void *capture_data, uint32_t from, uint32_t to,
                   struct hs2n_span datagram);
   void *capture_data;
+  enum hs2n_transport transport; /* of nodes that configure says no other of */
 };
 
 /**

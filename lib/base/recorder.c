@@ -87,14 +87,27 @@ static uint64_t steps(uint64_t h, const uint8_t *bytes, size_t len) {
   return h;
 }
 
+static uint64_t entry(uint64_t h, const struct hs2n_tx *tx) {
+  static const struct hs2n_addr none;
+  const bool datagram = tx->kind == HS2N_IO_DATAGRAM;
+  const struct hs2n_addr *to =
+      datagram || tx->kind == HS2N_IO_OPEN ? &tx->remote : &none;
+
+  h = steps(h, to->ip, sizeof(to->ip));
+  if (datagram || tx->kind == HS2N_IO_BYTES) {
+    h = steps(h, tx->data, tx->len);
+  }
+  h = step(h, to->port);
+  h = step(h, datagram ? tx->segment_len ^ (uint64_t)tx->ecn << 32 : 0);
+  h = step(h, tx->kind);
+  return step(h, datagram ? 0 : tx->pipe);
+}
+
 uint64_t hs2n_record_hash(const struct hs2n_tx *tx, size_t n) {
   uint64_t h = 0xcbf29ce484222325u;
 
   for (size_t i = 0; i < n; i++) {
-    h = steps(h, tx[i].remote.ip, sizeof(tx[i].remote.ip));
-    h = steps(h, tx[i].data, tx[i].len);
-    h = step(h, tx[i].remote.port);
-    h = step(h, tx[i].segment_len ^ (uint64_t)tx[i].ecn << 32);
+    h = entry(h, &tx[i]);
   }
   return h;
 }

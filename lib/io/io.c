@@ -102,20 +102,61 @@ static int complete_node_config(struct hs2n_config *config,
   return HS2N_OK;
 }
 
-static int make_node(struct hs2n_io *io, const struct hs2n_config *node_config,
+static int make_node(struct hs2n_io *io, struct hs2n_config *config,
                      const char **out_field) {
-  struct hs2n_config config;
-  int rc = copy_sized(&config, sizeof(config),
-                      SIZE_WITH(struct hs2n_config, log_data), node_config);
+  const struct hs2n_addr local = hs2n_io_local(io);
+  int rc = complete_node_config(config, &local);
 
   if (rc == HS2N_OK) {
-    rc = complete_node_config(&config, &io->socket.local);
-  }
-  if (rc == HS2N_OK) {
-    rc = hs2n_node_new(&io->node, &config, hs2n_io_now(), out_field);
+    rc = hs2n_node_new(&io->node, config, hs2n_io_now(), out_field);
   }
   if (rc == HS2N_OK) {
     hs2n_node_on_post(io->node, hs2ni_loop_wake, io);
+  }
+  return rc;
+}
+
+/* The node checks its limits too, and takes what a caller of another version
+ * may not have said for wrong. */
+static int check_limits(struct hs2n_limits *out, const struct hs2n_limits *in,
+                        const char **out_field) {
+  int rc;
+
+  if (in == NULL) {
+    hs2n_limits_default(out);
+    return HS2N_OK;
+  }
+  rc = hs2n_limits_check(in, out_field);
+  return rc == HS2N_OK ? copy_sized(out, sizeof(*out), sizeof(*out), in) : rc;
+}
+
+static int open_sockets(struct hs2n_io *io, const struct hs2n_io_config *config,
+                        const struct hs2n_config *node_config,
+                        const char **out_field) {
+  struct hs2n_limits limits;
+  int rc;
+
+  if (node_config->transport != HS2N_TRANSPORT_TCP) {
+    return hs2ni_socket_open(&io->socket, config);
+  }
+  rc = check_limits(&limits, node_config->limits, out_field);
+  return rc == HS2N_OK
+             ? hs2ni_pipes_new(&io->pipes, config, &limits, &io->stats)
+             : rc;
+}
+
+static int build(struct hs2n_io *io, const struct hs2n_io_config *config,
+                 struct hs2n_config *node_config, const char **out_field) {
+  int rc = open_sockets(io, config, node_config, out_field);
+
+  if (rc == HS2N_OK) {
+    rc = hs2ni_loop_init(io);
+  }
+  if (rc == HS2N_OK) {
+    rc = make_node(io, node_config, out_field);
+  }
+  if (rc == HS2N_OK && io->pipes != NULL) {
+    io->pipes->node = io->node;
   }
   return rc;
 }
@@ -144,10 +185,15 @@ static struct hs2n_io *allocate(const struct hs2n_io_config *config) {
 int hs2n_io_new(struct hs2n_io **out_io, const struct hs2n_io_config *config,
                 const struct hs2n_config *node_config, const char **out_field) {
   struct hs2n_io_config own;
+  struct hs2n_config own_node;
   struct hs2n_io *io;
   int rc = read_config(&own, config, out_field);
   int err;
 
+  if (rc == HS2N_OK) {
+    rc = copy_sized(&own_node, sizeof(own_node),
+                    SIZE_WITH(struct hs2n_config, log_data), node_config);
+  }
   if (rc != HS2N_OK) {
     return rc;
   }
@@ -155,13 +201,7 @@ int hs2n_io_new(struct hs2n_io **out_io, const struct hs2n_io_config *config,
   if (io == NULL) {
     return HS2N_ERR_NO_MEMORY;
   }
-  rc = hs2ni_socket_open(&io->socket, &own);
-  if (rc == HS2N_OK) {
-    rc = hs2ni_loop_init(io);
-  }
-  if (rc == HS2N_OK) {
-    rc = make_node(io, node_config, out_field);
-  }
+  rc = build(io, &own, &own_node, out_field);
   if (rc != HS2N_OK) {
     err = errno;
     hs2n_io_free(io);
@@ -183,6 +223,7 @@ void hs2n_io_free(struct hs2n_io *io) {
     hs2n_io_join(io);
   }
   hs2n_node_free(io->node);
+  hs2ni_pipes_free(io->pipes);
   hs2ni_loop_fini(io);
   hs2ni_socket_close(&io->socket);
   free(io);
@@ -193,7 +234,7 @@ struct hs2n_node *hs2n_io_node(const struct hs2n_io *io) {
 }
 
 struct hs2n_addr hs2n_io_local(const struct hs2n_io *io) {
-  return io->socket.local;
+  return io->pipes != NULL ? io->pipes->local : io->socket.local;
 }
 
 int hs2n_io_fd(const struct hs2n_io *io) {

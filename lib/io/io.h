@@ -2,13 +2,16 @@
  *
  * One turn is: wait, read the clock once, recvmmsg, hs2n_node_recv, tick if
  * due, poll_tx into sendmmsg until the node has nothing more.  All buffers
- * come with the driver; a turn allocates nothing.
+ * come with the driver; a turn allocates nothing.  Over TCP the turn is the
+ * same with recv and send of many sockets (pipes.h), and what one of them does
+ * not take at once is allocated for it.
  *
  * The epoll descriptor holds the socket, a timer and an event.  Timer and
  * event are edge-triggered: waiting takes note of them, nobody reads them. */
 #ifndef HS2NI_IO_IO_H
 #define HS2NI_IO_IO_H
 
+#include "io/pipes.h"
 #include "io/recv.h"
 #include "io/send.h"
 #include "io/socket.h"
@@ -18,7 +21,8 @@
 
 struct hs2n_io {
   struct hs2n_node *node;
-  struct hs2ni_socket socket;
+  struct hs2ni_socket socket; /* fd -1 over TCP */
+  struct hs2ni_pipes *pipes;  /* NULL over UDP */
   struct hs2ni_io_log log;
   hs2n_time spin;
   int epoll_fd;
@@ -26,6 +30,7 @@ struct hs2n_io {
   int event_fd;
   hs2n_time timer_set; /* when the timer fires; NEVER: it was turned off */
   bool watch_writable; /* the socket's EPOLLOUT is asked for */
+  bool unfinished;     /* the node has more to send than a turn takes */
   bool in_turn;        /* an upcall must not turn the loop it runs in */
   bool stopping;       /* hs2n_node_stop was called */
   struct hs2n_io_stats stats;

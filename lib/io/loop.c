@@ -23,19 +23,32 @@
 /* Of io->timer_set: the timer is off, and nobody set it so. */
 #define TIMER_FIRED 0
 
+/* Taken from epoll at once: timer, event and what is ready of pipes. */
+#define EVENTS_MAX (2 + HS2NI_PIPES_BATCH)
+
 /* What there is to take in. */
 enum ready {
   READY_NOTHING,
   READY_SOCKET, /* it is readable */
   READY_BATCH,  /* spinning has already read it */
+  READY_PIPES,  /* over TCP: something has happened */
 };
 
 /* ---- descriptors -------------------------------------------------------- */
 
 static int watch(const struct hs2n_io *io, int op, int fd, uint32_t events) {
-  struct epoll_event ev = {.events = events, .data = {.fd = fd}};
+  struct epoll_event ev = {.events = events, .data = {.u64 = (uint32_t)fd}};
 
   return epoll_ctl(io->epoll_fd, op, fd, &ev);
+}
+
+static int watch_network(struct hs2n_io *io) {
+  if (io->pipes != NULL) {
+    return hs2ni_pipes_watch(io->pipes, io->epoll_fd);
+  }
+  return watch(io, EPOLL_CTL_ADD, io->socket.fd, EPOLLIN) == 0
+             ? HS2N_OK
+             : HS2N_ERR_SYSTEM;
 }
 
 int hs2ni_loop_init(struct hs2n_io *io) {
@@ -52,12 +65,11 @@ int hs2ni_loop_init(struct hs2n_io *io) {
   if (io->event_fd < 0) {
     return HS2N_ERR_SYSTEM;
   }
-  if (watch(io, EPOLL_CTL_ADD, io->socket.fd, EPOLLIN) != 0 ||
-      watch(io, EPOLL_CTL_ADD, io->timer_fd, EPOLLIN | EPOLLET) != 0 ||
+  if (watch(io, EPOLL_CTL_ADD, io->timer_fd, EPOLLIN | EPOLLET) != 0 ||
       watch(io, EPOLL_CTL_ADD, io->event_fd, EPOLLIN | EPOLLET) != 0) {
     return HS2N_ERR_SYSTEM;
   }
-  return HS2N_OK;
+  return watch_network(io);
 }
 
 static void close_fd(int *fd) {
@@ -134,11 +146,14 @@ static hs2n_time next_due(const struct hs2n_io *io, hs2n_time now) {
   if (io->sender.retry_at != 0) {
     due = earlier(due, io->sender.retry_at);
   }
-  return due;
+  if (io->pipes != NULL) {
+    due = earlier(due, hs2ni_pipes_deadline(io->pipes));
+  }
+  return io->unfinished ? now : due;
 }
 
 static int watch_writable(struct hs2n_io *io, bool wanted) {
-  if (wanted == io->watch_writable) {
+  if (wanted == io->watch_writable) { /* always, over TCP */
     return HS2N_OK;
   }
   if (watch(io, EPOLL_CTL_MOD, io->socket.fd,
@@ -149,37 +164,56 @@ static int watch_writable(struct hs2n_io *io, bool wanted) {
   return HS2N_OK;
 }
 
+static void note_event(struct hs2n_io *io, const struct epoll_event *event,
+                       enum ready *out_ready) {
+  if (event->data.u64 == (uint32_t)io->timer_fd) {
+    io->timer_set = TIMER_FIRED;
+  } else if (io->pipes != NULL) {
+    if (hs2ni_pipes_note(io->pipes, event)) {
+      *out_ready = READY_PIPES;
+    }
+  } else if (event->data.u64 == (uint32_t)io->socket.fd &&
+             (event->events & ~(uint32_t)EPOLLOUT) != 0) {
+    *out_ready = READY_SOCKET;
+  }
+}
+
 /* Asks the kernel what is ready; timeout_ms as in epoll_wait. */
 static int collect(struct hs2n_io *io, int timeout_ms, enum ready *out_ready) {
-  struct epoll_event events[3];
-  const int n = epoll_wait(io->epoll_fd, events, 3, timeout_ms);
+  struct epoll_event events[EVENTS_MAX];
+  const int n = epoll_wait(io->epoll_fd, events, EVENTS_MAX, timeout_ms);
 
   if (n < 0) {
     return errno == EINTR ? HS2N_OK : HS2N_ERR_SYSTEM;
   }
   for (int i = 0; i < n; i++) {
-    if (events[i].data.fd == io->timer_fd) {
-      io->timer_set = TIMER_FIRED;
-    } else if (events[i].data.fd == io->socket.fd &&
-               (events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
-      *out_ready = READY_SOCKET;
-    }
+    note_event(io, &events[i], out_ready);
   }
   return HS2N_OK;
 }
 
-/* Reads the socket in vain until something comes, or time is up. */
+/* Looks once, without a wait: at one socket by reading it. */
+static int glance(struct hs2n_io *io, enum ready *out_ready) {
+  int rc;
+
+  if (io->pipes != NULL) {
+    return collect(io, 0, out_ready);
+  }
+  rc = hs2ni_receiver_read(&io->receiver, &io->socket, &io->stats);
+  if (rc == HS2N_OK && io->receiver.count > 0) {
+    *out_ready = READY_BATCH;
+  }
+  return rc;
+}
+
+/* Looks in vain until something comes, or time is up. */
 static int spin_until(struct hs2n_io *io, hs2n_time end,
                       enum ready *out_ready) {
   do {
-    const int rc = hs2ni_receiver_read(&io->receiver, &io->socket, &io->stats);
+    const int rc = glance(io, out_ready);
 
-    if (rc != HS2N_OK) {
+    if (rc != HS2N_OK || *out_ready != READY_NOTHING) {
       return rc;
-    }
-    if (io->receiver.count > 0) {
-      *out_ready = READY_BATCH;
-      return HS2N_OK;
     }
   } while (!atomic_load(&io->called) && hs2n_io_now() < end);
   return HS2N_OK;
@@ -242,6 +276,10 @@ static int wait_ready(struct hs2n_io *io, hs2n_time now, hs2n_time until,
 static void pump(struct hs2n_io *io, hs2n_time now) {
   struct hs2ni_sender *s = &io->sender;
 
+  if (io->pipes != NULL) {
+    io->unfinished = !hs2ni_pipes_pump(io->pipes, now);
+    return;
+  }
   while (hs2ni_sender_flush(s, &io->socket, &io->stats, now)) {
     s->count = hs2n_node_poll_tx(io->node, s->tx, HS2NI_TX_BATCH, now);
     if (s->count == 0) {
@@ -261,13 +299,15 @@ static void tick(struct hs2n_io *io, hs2n_time now) {
   if (called || hs2n_node_deadline(io->node) <= now) {
     hs2n_node_tick(io->node, now);
   }
+  if (io->pipes != NULL) {
+    hs2ni_pipes_tick(io->pipes, now);
+  }
 }
 
-/* One batch in, and all that follows from it.  *ready says whether there is
- * something to read, and afterwards whether there may be more. */
-static int work_once(struct hs2n_io *io, enum ready *ready) {
+/* What a read of the socket has brought. */
+static int take_datagrams(struct hs2n_io *io, enum ready *ready,
+                          hs2n_time now) {
   struct hs2ni_receiver *r = &io->receiver;
-  const hs2n_time now = hs2n_io_now();
 
   if (*ready == READY_SOCKET) {
     const int rc = hs2ni_receiver_read(r, &io->socket, &io->stats);
@@ -276,15 +316,31 @@ static int work_once(struct hs2n_io *io, enum ready *ready) {
       return rc;
     }
   }
-  if (*ready != READY_NOTHING && r->count > 0) {
+  *ready = READY_NOTHING;
+  if (r->count > 0) {
     hs2n_node_recv(io->node, r->rx, r->count, now);
     *ready = r->full ? READY_SOCKET : READY_NOTHING;
-  } else {
-    *ready = READY_NOTHING;
   }
-  tick(io, now);
-  pump(io, now);
   return HS2N_OK;
+}
+
+/* One batch in, and all that follows from it.  *ready says whether there is
+ * something to read, and afterwards whether there may be more. */
+static int work_once(struct hs2n_io *io, enum ready *ready) {
+  const hs2n_time now = hs2n_io_now();
+  int rc = HS2N_OK;
+
+  if (*ready == READY_PIPES) {
+    *ready = READY_NOTHING; /* epoll says what more there is */
+    hs2ni_pipes_take_in(io->pipes, now);
+  } else if (*ready != READY_NOTHING) {
+    rc = take_datagrams(io, ready, now);
+  }
+  if (rc == HS2N_OK) {
+    tick(io, now);
+    pump(io, now);
+  }
+  return rc;
 }
 
 /* Waits `wait_max` ns at most for something to do, and does it. */
@@ -340,13 +396,19 @@ int hs2n_io_turn(struct hs2n_io *io, hs2n_time wait_max) {
   return rc;
 }
 
+/* Closed pipes may still have something to say. */
+static bool ended(const struct hs2n_io *io) {
+  return hs2n_node_stopped(io->node) &&
+         (io->pipes == NULL || hs2ni_pipes_settled(io->pipes));
+}
+
 int hs2ni_loop_run(struct hs2n_io *io) {
   int rc = HS2N_OK;
 
   io->in_turn = true;
   atomic_store(&io->awake, true);
   pump(io, hs2n_io_now());
-  while (rc == HS2N_OK && !hs2n_node_stopped(io->node)) {
+  while (rc == HS2N_OK && !ended(io)) {
     rc = step(io, HS2N_TIME_NEVER);
   }
   atomic_store(&io->awake, false);

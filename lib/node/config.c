@@ -173,6 +173,19 @@ static int take_types(struct hs2ni_config *c, const char **out_field) {
   return HS2N_OK;
 }
 
+/* What leaves a node for a TCP socket leaves the machine when the system says
+ * so: no rate can be promised. */
+static int check_transport(const struct hs2n_config *g,
+                           const char **out_field) {
+  if ((unsigned)g->transport > HS2N_TRANSPORT_TCP) {
+    return bad(out_field, "transport");
+  }
+  if (g->transport == HS2N_TRANSPORT_TCP && g->uplink_bits_per_s != 0) {
+    return bad(out_field, "uplink_bits_per_s");
+  }
+  return HS2N_OK;
+}
+
 static int check_given(const struct hs2n_config *g, const char **out_field) {
   if (g->mem == NULL || g->mem->alloc == NULL || g->mem->release == NULL) {
     return bad(out_field, "mem");
@@ -197,7 +210,7 @@ static int check_given(const struct hs2n_config *g, const char **out_field) {
                                   g->udp_payload_max > UDP_PAYLOAD_MAX)) {
     return bad(out_field, "udp_payload_max");
   }
-  return HS2N_OK;
+  return check_transport(g, out_field);
 }
 
 int hs2ni_config_take(struct hs2ni_config *out,

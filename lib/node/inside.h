@@ -10,6 +10,7 @@
 #include "node/record.h"
 #include "peer/peer.h"
 #include "quic/quic.h"
+#include "tcp/tcp.h"
 #include "tls/tls.h"
 
 #include <hs2net/hs2net.h>

@@ -63,6 +63,27 @@ static int make_quic(void *ctx, const struct hs2ni_link_parts *parts,
   return hs2ni_quic_new(out_link, &quic);
 }
 
+static int make_tcp(void *ctx, const struct hs2ni_link_parts *parts,
+                    struct hs2ni_link **out_link) {
+  const struct hs2ni_tcp_config tcp = {
+      .env = parts->env,
+      .tls = parts->tls,
+      .user = parts->user,
+      .user_ctx = parts->user_ctx,
+  };
+
+  (void)ctx;
+  return hs2ni_tcp_new(out_link, &tcp);
+}
+
+/* Over what the configuration says. */
+static int make_chosen(void *ctx, const struct hs2ni_link_parts *parts,
+                       struct hs2ni_link **out_link) {
+  return parts->config->transport == HS2N_TRANSPORT_TCP
+             ? make_tcp(ctx, parts, out_link)
+             : make_quic(ctx, parts, out_link);
+}
+
 /* Makes a node's link. */
 struct maker {
   hs2ni_link_fn make;
@@ -187,7 +208,8 @@ int hs2ni_node_new_over(struct hs2n_node **out_node,
 
 int hs2n_node_new(struct hs2n_node **out_node, const struct hs2n_config *config,
                   hs2n_time now, const char **out_field) {
-  return hs2ni_node_new_over(out_node, config, now, out_field, make_quic, NULL);
+  return hs2ni_node_new_over(out_node, config, now, out_field, make_chosen,
+                             NULL);
 }
 
 /* ---- death --------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* over: a node on a link of the caller's choice.
  *
  * Nothing above link.h knows which link it speaks over; hs2n_node_new takes
- * the one over QUIC.  Tests take one in memory. */
+ * the one that the configuration says.  Tests take one in memory. */
 #ifndef HS2NI_NODE_OVER_H
 #define HS2NI_NODE_OVER_H
 

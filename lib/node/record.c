@@ -73,6 +73,7 @@ void hs2ni_record_node(struct hs2n_node *node, const struct hs2ni_config *c,
   hs2ni_record_uint(&r, g->congestion);
   hs2ni_record_uint(&r, g->udp_payload_max);
   hs2ni_record_uint(&r, g->uplink_bits_per_s);
+  hs2ni_record_uint(&r, g->transport);
   put_limits(&r, &c->limits);
   put_types(&r, c->types, g->types_n);
   hs2ni_record_end(&r);
@@ -91,6 +92,28 @@ int hs2ni_record_rand(void *user_data, uint8_t *out, size_t len) {
 
 /* ---- entries ------------------------------------------------------------- */
 
+static void put_rx(struct hs2ni_record_out *r, const struct hs2n_rx *rx) {
+  const struct hs2n_span data = {rx->data, rx->len};
+
+  hs2ni_record_uint(r, rx->kind);
+  if (rx->kind != HS2N_IO_DATAGRAM) {
+    hs2ni_record_uint(r, rx->pipe);
+  }
+  if (rx->kind == HS2N_IO_DATAGRAM || rx->kind == HS2N_IO_OPEN) {
+    hs2ni_record_addr(r, &rx->local);
+    hs2ni_record_addr(r, &rx->remote);
+  }
+  if (rx->kind == HS2N_IO_DATAGRAM) {
+    hs2ni_record_uint(r, rx->ecn);
+    hs2ni_record_uint(r, rx->segment_len);
+  }
+  if (rx->kind == HS2N_IO_DATAGRAM || rx->kind == HS2N_IO_BYTES) {
+    hs2ni_record_bytes(r, data);
+  } else if (rx->kind == HS2N_IO_SENT) {
+    hs2ni_record_uint(r, rx->len);
+  }
+}
+
 void hs2ni_record_recv(const struct hs2n_node *node, const struct hs2n_rx *rx,
                        size_t n, hs2n_time now, uint64_t posts) {
   struct hs2ni_record_out r;
@@ -103,11 +126,7 @@ void hs2ni_record_recv(const struct hs2n_node *node, const struct hs2n_rx *rx,
   hs2ni_record_uint(&r, posts);
   hs2ni_record_uint(&r, n);
   for (size_t i = 0; i < n; i++) {
-    hs2ni_record_addr(&r, &rx[i].local);
-    hs2ni_record_addr(&r, &rx[i].remote);
-    hs2ni_record_uint(&r, rx[i].ecn);
-    hs2ni_record_uint(&r, rx[i].segment_len);
-    hs2ni_record_bytes(&r, (struct hs2n_span){rx[i].data, rx[i].len});
+    put_rx(&r, &rx[i]);
   }
   hs2ni_record_end(&r);
 }

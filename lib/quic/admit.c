@@ -29,7 +29,7 @@ static void begin(struct hs2ni_quic *ep, const struct hs2ni_quic_dgram *d,
     /* The hello comes in pieces: only a proved address may have us keep
      * them. */
     hs2ni_quic_answer_retry(ep, d, hd,
-                            hs2ni_quic_source_of(&ep->sources, d->remote));
+                            hs2ni_source_of(&ep->sources, d->remote));
   }
   (void)hs2ni_quic_settle(c, rv);
 }
@@ -39,12 +39,12 @@ static void begin(struct hs2ni_quic *ep, const struct hs2ni_quic_dgram *d,
 static void admit_unproved(struct hs2ni_quic *ep,
                            const struct hs2ni_quic_dgram *d,
                            const ngtcp2_pkt_hd *hd,
-                           struct hs2ni_quic_source *source) {
+                           struct hs2ni_source *source) {
   const struct hs2n_limits *l = &ep->env->limits;
 
   if (ep->half_open_unproved >= l->half_open_free_max ||
-      !hs2ni_quic_rate_take(&source->raw, ep->env->now, l->new_per_source_per_s,
-                            l->new_per_source_burst)) {
+      !hs2ni_rate_take(&source->raw, ep->env->now, l->new_per_source_per_s,
+                       l->new_per_source_burst)) {
     hs2ni_quic_answer_retry(ep, d, hd, source);
     return;
   }
@@ -53,7 +53,7 @@ static void admit_unproved(struct hs2ni_quic *ep,
 
 void hs2ni_quic_admit(struct hs2ni_quic *ep, const struct hs2ni_quic_dgram *d) {
   const struct hs2n_limits *l = &ep->env->limits;
-  struct hs2ni_quic_source *source;
+  struct hs2ni_source *source;
   ngtcp2_pkt_hd hd;
   ngtcp2_cid odcid;
 
@@ -62,7 +62,7 @@ void hs2ni_quic_admit(struct hs2ni_quic *ep, const struct hs2ni_quic_dgram *d) {
     ep->env->stats.packets_dropped_unknown++;
     return;
   }
-  source = hs2ni_quic_source_of(&ep->sources, d->remote);
+  source = hs2ni_source_of(&ep->sources, d->remote);
   switch (hd.tokenlen == 0
               ? HS2NI_QUIC_TOKEN_FOREIGN
               : hs2ni_quic_token_check(ep, d->remote, &hd, &odcid)) {
@@ -76,9 +76,8 @@ void hs2ni_quic_admit(struct hs2ni_quic *ep, const struct hs2ni_quic_dgram *d) {
     hs2ni_quic_answer_close(ep, d, &hd, NGTCP2_INVALID_TOKEN);
     return;
   case HS2NI_QUIC_TOKEN_GOOD:
-    if (!hs2ni_quic_rate_take(&source->proved, ep->env->now,
-                              l->new_per_source_per_s,
-                              l->new_per_source_burst)) {
+    if (!hs2ni_rate_take(&source->proved, ep->env->now, l->new_per_source_per_s,
+                         l->new_per_source_burst)) {
       refuse(ep, d, &hd);
       return;
     }

@@ -71,7 +71,7 @@ static int handshake_completed(ngtcp2_conn *ng, void *user_data) {
   }
   c->confirmed = !c->client; /* a server's handshake ends here */
   c->ep->env->stats.connections_opened++;
-  hs2ni_quic_source_of(&c->ep->sources, &c->remote)->known = true;
+  hs2ni_source_of(&c->ep->sources, &c->remote)->known = true;
   introduce(c, &key);
   return 0;
 }

@@ -19,6 +19,7 @@
 
 #include "base/list.h"
 #include "base/map.h"
+#include "base/sources.h"
 #include "base/timer.h"
 #include "quic/quic.h"
 
@@ -40,42 +41,6 @@
 #define HS2NI_QUIC_BATCH_BYTES_MAX 65507u
 #define HS2NI_QUIC_BATCH_PACKETS_MAX 64u
 #define HS2NI_QUIC_CREDIT_MAX 1500u /* a full packet, see ready.c */
-
-/* ---- limiting: a rate by one number (limit.c) --------------------------- */
-
-/* The generic cell rate algorithm (ITU-T I.371): the time at which the
- * allowance would be empty again.  Zero: nothing used yet. */
-struct hs2ni_quic_rate {
-  hs2n_time used_until;
-};
-/* Takes one if per_s a second with bursts of burst allow it. */
-bool hs2ni_quic_rate_take(struct hs2ni_quic_rate *rate, hs2n_time now,
-                          uint32_t per_s, uint32_t burst);
-
-/* What is known of a source of connection attempts. */
-struct hs2ni_quic_source {
-  uint64_t id;                    /* 0: free */
-  struct hs2ni_quic_rate raw;     /* attempts, maybe spoofed */
-  struct hs2ni_quic_rate proved;  /* attempts that showed the address */
-  struct hs2ni_quic_rate retries; /* Retry packets beyond the common rate */
-  bool known; /* dialled from here, or an authenticated peer was there */
-};
-
-struct hs2ni_quic_sources {
-  struct hs2ni_quic_source *entries;
-  uint32_t count;
-  uint8_t key[16];
-};
-
-HS2N_MUST_CHECK int hs2ni_quic_sources_init(struct hs2ni_quic_sources *s,
-                                            struct hs2ni_env *env);
-void hs2ni_quic_sources_fini(struct hs2ni_quic_sources *s,
-                             struct hs2ni_env *env);
-size_t hs2ni_quic_sources_footprint(const struct hs2n_limits *limits);
-/* The entry of an address (IPv4) or /64 (IPv6), perhaps taken from another
- * source.  Never NULL. */
-struct hs2ni_quic_source *hs2ni_quic_source_of(struct hs2ni_quic_sources *s,
-                                               const struct hs2n_addr *remote);
 
 /* ---- answers without a connection (stateless.c, token.c) ---------------- */
 
@@ -270,8 +235,8 @@ struct hs2ni_quic {
   uint32_t half_open;
   uint32_t half_open_unproved;
   bool rand_failed; /* noted where ngtcp2 gives no way to say it */
-  struct hs2ni_quic_sources sources;
-  struct hs2ni_quic_rate answer_rates[HS2NI_QUIC_ANSWER_KINDS];
+  struct hs2ni_sources sources;
+  struct hs2ni_rate answer_rates[HS2NI_QUIC_ANSWER_KINDS];
   struct hs2ni_quic_token_keys token_keys;
   struct hs2ni_quic_answer *answers; /* ring of HS2NI_QUIC_ANSWERS_MAX */
   uint32_t answers_first;
@@ -363,7 +328,7 @@ void hs2ni_quic_answer_version(struct hs2ni_quic *ep,
 void hs2ni_quic_answer_retry(struct hs2ni_quic *ep,
                              const struct hs2ni_quic_dgram *d,
                              const ngtcp2_pkt_hd *hd,
-                             struct hs2ni_quic_source *source);
+                             struct hs2ni_source *source);
 void hs2ni_quic_answer_close(struct hs2ni_quic *ep,
                              const struct hs2ni_quic_dgram *d,
                              const ngtcp2_pkt_hd *hd, uint64_t code);

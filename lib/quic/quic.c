@@ -111,6 +111,9 @@ static void recv_batch(struct hs2ni_link *link, const struct hs2n_rx *rx,
   for (size_t i = 0; i < n; i++) {
     const size_t step = rx[i].segment_len == 0 ? rx[i].len : rx[i].segment_len;
 
+    if (rx[i].kind != HS2N_IO_DATAGRAM) {
+      continue;
+    }
     for (size_t at = 0; at < rx[i].len; at += step) {
       const size_t left = rx[i].len - at;
       const struct hs2ni_quic_dgram d = {
@@ -175,7 +178,7 @@ static int dial(struct hs2ni_link *link, const struct hs2n_addr *remote,
   if (rv != HS2N_OK) {
     return rv;
   }
-  hs2ni_quic_source_of(&ep->sources, remote)->known = true;
+  hs2ni_source_of(&ep->sources, remote)->known = true;
   ep->env->stats.dials++;
   *out_conn = &c->base;
   return HS2N_OK;
@@ -240,7 +243,7 @@ static void endpoint_free(struct hs2ni_link *link) {
   }
   hs2ni_free(env, ep->answers, answers_size());
   hs2ni_free(env, ep->deferred, deferred_size());
-  hs2ni_quic_sources_fini(&ep->sources, env);
+  hs2ni_sources_fini(&ep->sources, env);
   hs2ni_timers_fini(&ep->turns, env);
   hs2ni_timers_fini(&ep->timers, env);
   hs2ni_map_free(ep->routes, env);
@@ -290,8 +293,7 @@ size_t hs2ni_quic_footprint(const struct hs2n_limits *limits) {
 
   return sizeof(struct hs2ni_quic) + hs2ni_map_footprint(routes_max(limits)) +
          timers * sizeof(struct hs2ni_timer *) +
-         hs2ni_quic_sources_footprint(limits) + answers_size() +
-         deferred_size() +
+         hs2ni_sources_footprint(limits) + answers_size() + deferred_size() +
          HS2NI_QUIC_TOMBS_MAX *
              (sizeof(struct hs2ni_quic_tomb) + HS2NI_QUIC_PAYLOAD_DEFAULT);
 }
@@ -310,7 +312,7 @@ static int tables_init(struct hs2ni_quic *ep) {
     rv = hs2ni_timers_init(&ep->turns, env, ep->conns_max);
   }
   if (rv == HS2N_OK) {
-    rv = hs2ni_quic_sources_init(&ep->sources, env);
+    rv = hs2ni_sources_init(&ep->sources, env);
   }
   if (rv != HS2N_OK) {
     return rv;

@@ -239,6 +239,8 @@ static bool send_one(struct hs2ni_quic *ep, struct hs2n_tx *tx) {
       sent = send_conn(c, next == HS2NI_QUIC_NEXT_TURN, tx);
     }
     if (sent) {
+      tx->kind = HS2N_IO_DATAGRAM;
+      tx->pipe = 0;
       note(ep, as, tx);
     }
   }

@@ -25,8 +25,8 @@ static struct hs2ni_quic_answer *room(struct hs2ni_quic *ep,
 static bool allowed(struct hs2ni_quic *ep, enum hs2ni_quic_answer_kind kind) {
   const uint32_t per_s = ep->env->limits.stateless_per_s;
 
-  if (hs2ni_quic_rate_take(&ep->answer_rates[kind], ep->env->now, per_s,
-                           per_s / 10 + 1)) {
+  if (hs2ni_rate_take(&ep->answer_rates[kind], ep->env->now, per_s,
+                      per_s / 10 + 1)) {
     return true;
   }
   ep->env->stats.stateless_limited++;
@@ -69,20 +69,19 @@ void hs2ni_quic_answer_version(struct hs2ni_quic *ep,
 
 /* Peers get through when strangers use up the common rate: an address that
  * was dialled from here or has shown a key has a rate of its own. */
-static bool retry_allowed(struct hs2ni_quic *ep,
-                          struct hs2ni_quic_source *source) {
+static bool retry_allowed(struct hs2ni_quic *ep, struct hs2ni_source *source) {
   const struct hs2n_limits *l = &ep->env->limits;
 
-  return (source->known && hs2ni_quic_rate_take(&source->retries, ep->env->now,
-                                                l->new_per_source_per_s,
-                                                l->new_per_source_burst)) ||
+  return (source->known &&
+          hs2ni_rate_take(&source->retries, ep->env->now,
+                          l->new_per_source_per_s, l->new_per_source_burst)) ||
          allowed(ep, HS2NI_QUIC_ANSWER_RETRY);
 }
 
 void hs2ni_quic_answer_retry(struct hs2ni_quic *ep,
                              const struct hs2ni_quic_dgram *d,
                              const ngtcp2_pkt_hd *hd,
-                             struct hs2ni_quic_source *source) {
+                             struct hs2ni_source *source) {
   struct hs2ni_quic_answer *a;
   uint8_t token[HS2NI_QUIC_TOKEN_LEN];
   uint8_t bytes[HS2NI_QUIC_CID_LEN];

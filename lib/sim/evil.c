@@ -33,7 +33,7 @@ void hs2ni_evil_forget(struct hs2ni_sim_node *n) {
 static void release(struct hs2n_sim *sim, void *arg) {
   struct hs2ni_packet *p = arg;
 
-  p->to = hs2ni_net_find(sim, &p->dst);
+  p->to = hs2ni_net_to(sim, p);
   if (p->to == sim->n) {
     hs2ni_packet_free(sim, p);
   } else {

@@ -5,6 +5,7 @@
  *   node.c   life of a node, its upcalls    ledger.c  its memory
  *   who.c    nodes by key, handle and as members
  *   net.c    from one node to another       path.c    links and noise by pair
+ *   pipe.h   TCP: pipe.c, segment.c, flight.c
  *   fault.c  pauses, clocks, addresses      evil.c    nodes that misbehave
  *   check.c  invariants of any load         model.c   the book of the load
  *   load.c   the load                       disk.c    storage
@@ -22,13 +23,27 @@
 
 /* ---- events -------------------------------------------------------------- */
 
+/* What TCP says of a packet, see pipe.h. */
+struct hs2ni_segment {
+  uint64_t pipe;     /* 0: a datagram */
+  uint64_t seq, len; /* numbers that it takes */
+  uint64_t ack;      /* 0: none */
+  uint64_t from, to; /* held behind a gap; to 0: nothing */
+  uint64_t window;   /* room below this */
+  hs2n_time stamp, echo;
+  uint8_t side; /* of the end that sent it */
+  bool syn, fin, reset;
+  bool spoiled; /* its checksum is wrong */
+};
+
 struct hs2ni_packet {
   struct hs2ni_packet *next; /* in a free list or a socket */
   uint32_t from, to;
   struct hs2n_addr src, dst;
   uint8_t ecn;
   bool arrived; /* it has passed the receiver's port */
-  uint32_t len;
+  struct hs2ni_segment segment;
+  uint32_t len; /* of a segment with HS2NI_PIPE_HEADER, which is not in data */
   uint32_t capacity;
   uint8_t data[];
 };
@@ -201,6 +216,13 @@ struct hs2ni_sim_node {
   uint32_t addrs_n;
   struct hs2ni_port up, down;
   uint8_t group;
+  /* pipes */
+  bool over_tcp;
+  uint32_t unsent_max;    /* of its limits, per pipe */
+  struct hs2ni_end *ends; /* of its host, newest first */
+  struct hs2ni_end *due, *due_last;
+  uint64_t accepted; /* pipes of this process */
+  uint16_t calls;    /* for the port of the next */
   /* misbehaving */
   struct hs2n_sim_evil evil;
   bool dishonest;
@@ -259,7 +281,9 @@ struct hs2n_sim {
   struct hs2ni_events events;
   struct hs2ni_packet *free_packets; /* of the usual size */
   struct hs2ni_shared links, noises;
-  struct hs2ni_way *ways; /* n * n, by sender */
+  struct hs2ni_way *ways;    /* n * n, by sender */
+  struct hs2ni_pipe **pipes; /* by number; NULL: over */
+  size_t pipes_n, pipes_capacity;
   bool partitioned;
   uint32_t *by_id; /* nodes by peer id: open addressing */
   size_t by_id_size;
@@ -310,6 +334,9 @@ hs2n_time hs2ni_wake_next(const struct hs2n_sim *sim);
 int hs2ni_node_init(struct hs2n_sim *sim, uint32_t i);
 void hs2ni_node_fini(struct hs2ni_sim_node *n);
 void hs2ni_node_recv(struct hs2ni_sim_node *n, struct hs2ni_packet *packet);
+/* Gives what has come of pipes, and no more. */
+void hs2ni_node_hear(struct hs2ni_sim_node *n, const struct hs2n_rx *rx,
+                     size_t count);
 void hs2ni_node_tick(struct hs2ni_sim_node *n);
 /* Sends what it has, and finds out when it wants to be called. */
 void hs2ni_node_settle(struct hs2ni_sim_node *n);
@@ -345,7 +372,30 @@ void hs2ni_net_send(struct hs2n_sim *sim, struct hs2ni_packet *p);
 void hs2ni_net_arrive(struct hs2n_sim *sim, struct hs2ni_packet *p);
 /* The node behind an address, or sim->n. */
 uint32_t hs2ni_net_find(const struct hs2n_sim *sim, const struct hs2n_addr *a);
+/* The node that a packet is for, or sim->n. */
+uint32_t hs2ni_net_to(const struct hs2n_sim *sim, const struct hs2ni_packet *p);
 struct hs2n_addr hs2ni_net_addr(const struct hs2ni_sim_node *n);
+/* Counts and traces a packet as it leaves, and lets it go. */
+void hs2ni_net_leave(struct hs2n_sim *sim, struct hs2ni_packet *p);
+void hs2ni_net_lose(struct hs2n_sim *sim, struct hs2ni_packet *p,
+                    uint64_t *counter, const char *why);
+
+/* ---- pipe.c, segment.c
+ * ------------------------------------------------------------------------ */
+
+/* What a driver does with entries of hs2n_node_poll_tx about pipes. */
+void hs2ni_pipes_do(struct hs2ni_sim_node *n, const struct hs2n_tx *tx,
+                    size_t count);
+/* Tells the node what has become of its pipes; false: nothing has. */
+bool hs2ni_pipes_serve(struct hs2ni_sim_node *n);
+/* Its process has ended, in order or not. */
+void hs2ni_pipes_end(struct hs2ni_sim_node *n, bool in_order);
+void hs2ni_pipes_fini(struct hs2n_sim *sim);
+/* The node that a segment is for, or sim->n. */
+uint32_t hs2ni_segment_to(const struct hs2n_sim *sim,
+                          const struct hs2ni_packet *p);
+/* At the receiver; takes the packet. */
+void hs2ni_segment_arrive(struct hs2n_sim *sim, struct hs2ni_packet *p);
 
 /* ---- path.c
  * ------------------------------------------------------------------------- */

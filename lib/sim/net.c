@@ -1,5 +1,5 @@
 /* From one node to another: port, link, noise, port, socket. */
-#include "sim/inside.h"
+#include "sim/pipe.h"
 
 #include <string.h>
 
@@ -50,8 +50,8 @@ struct hs2ni_packet *hs2ni_packet_copy(struct hs2n_sim *sim,
   return copy;
 }
 
-static void lose(struct hs2n_sim *sim, struct hs2ni_packet *p,
-                 uint64_t *counter, const char *why) {
+void hs2ni_net_lose(struct hs2n_sim *sim, struct hs2ni_packet *p,
+                    uint64_t *counter, const char *why) {
   ++*counter;
   hs2ni_trace(sim, HS2N_SIM_DROP, p->from, p->to, p->len, 0, why);
   hs2ni_packet_free(sim, p);
@@ -77,6 +77,12 @@ uint32_t hs2ni_net_find(const struct hs2n_sim *sim, const struct hs2n_addr *a) {
     return sim->n;
   }
   return a->port == sim->nodes[i].nat_port ? i : sim->n;
+}
+
+uint32_t hs2ni_net_to(const struct hs2n_sim *sim,
+                      const struct hs2ni_packet *p) {
+  return p->segment.pipe == 0 ? hs2ni_net_find(sim, &p->dst)
+                              : hs2ni_segment_to(sim, p);
 }
 
 /* ---- rates
@@ -148,6 +154,7 @@ static void corrupt(struct hs2n_sim *sim, struct hs2ni_packet *p) {
 
     p->data[bit / 8] ^= (uint8_t)(1u << bit % 8);
   }
+  p->segment.spoiled = p->segment.pipe != 0;
   sim->stats.corrupted++;
 }
 
@@ -183,11 +190,11 @@ static void onto_way(struct hs2n_sim *sim, struct hs2ni_packet *p,
 
   if (link->bytes_per_s > 0 &&
       !queue_up(&w->busy, link->bytes_per_s, link->queue_bytes, p->len, &at)) {
-    lose(sim, p, &sim->stats.lost_queue, "queue of the link");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_queue, "queue of the link");
     return;
   }
   if (noise_loses(sim, w, noise)) {
-    lose(sim, p, &sim->stats.lost_noise, "noise");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_noise, "noise");
     return;
   }
   if (hs2ni_chance_hits(&sim->net_chance, noise->duplicate_ppm)) {
@@ -211,27 +218,44 @@ void hs2ni_net_send(struct hs2n_sim *sim, struct hs2ni_packet *p) {
   const struct hs2n_sim_link *link;
   hs2n_time at = sim->now;
 
-  p->to = hs2ni_net_find(sim, &p->dst);
+  p->to = hs2ni_net_to(sim, p);
   if (from->dishonest && !hs2ni_evil_send(sim, p, &at)) {
-    lose(sim, p, &sim->stats.lost_evil, "silence");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_evil, "silence");
     return;
   }
   if (!through_port(sim, &from->up, p, &at)) {
-    lose(sim, p, &sim->stats.lost_queue, "queue of the sender");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_queue, "queue of the sender");
     return;
   }
   if (p->to == sim->n) {
-    lose(sim, p, &sim->stats.lost_nobody, "nobody there");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_nobody, "nobody there");
     return;
   }
   link = hs2ni_shared_get(&sim->links, hs2ni_way(sim, p->from, p->to)->link);
   if (link->mtu > 0 && p->len > link->mtu) {
-    lose(sim, p, &sim->stats.lost_mtu, "MTU");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_mtu, "MTU");
   } else if (is_cut(sim, p)) {
-    lose(sim, p, &sim->stats.lost_cut, "cut");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_cut, "cut");
   } else {
     onto_way(sim, p, at);
   }
+}
+
+void hs2ni_net_leave(struct hs2n_sim *sim, struct hs2ni_packet *p) {
+  const size_t len = p->segment.pipe == 0 ? p->len : p->len - HS2NI_PIPE_HEADER;
+  uint32_t to = hs2ni_net_to(sim, p);
+
+  to = to == sim->n ? HS2N_SIM_ALL : to;
+  sim->stats.datagrams++;
+  sim->stats.bytes += p->len;
+  hs2ni_hash(sim, p->data, len);
+  hs2ni_trace(sim, HS2N_SIM_TX, p->from, to, p->len,
+              p->segment.pipe == 0 ? p->ecn : p->segment.seq, "");
+  if (sim->config.capture != NULL) {
+    sim->config.capture(sim->config.capture_data, p->from, to,
+                        (struct hs2n_span){p->data, len});
+  }
+  hs2ni_net_send(sim, p);
 }
 
 /* ---- the other end
@@ -240,7 +264,7 @@ void hs2ni_net_send(struct hs2n_sim *sim, struct hs2ni_packet *p) {
 static void into_socket(struct hs2n_sim *sim, struct hs2ni_sim_node *n,
                         struct hs2ni_packet *p) {
   if (p->len > sim->config.socket_bytes - n->socket_bytes) {
-    lose(sim, p, &sim->stats.lost_queue, "socket");
+    hs2ni_net_lose(sim, p, &sim->stats.lost_queue, "socket");
     return;
   }
   n->socket_bytes += p->len;
@@ -260,7 +284,7 @@ void hs2ni_net_arrive(struct hs2n_sim *sim, struct hs2ni_packet *p) {
   if (!p->arrived) {
     p->arrived = true;
     if (!through_port(sim, &n->down, p, &at)) {
-      lose(sim, p, &sim->stats.lost_queue, "queue of the receiver");
+      hs2ni_net_lose(sim, p, &sim->stats.lost_queue, "queue of the receiver");
       return;
     }
     if (at > sim->now) {
@@ -269,8 +293,11 @@ void hs2ni_net_arrive(struct hs2n_sim *sim, struct hs2ni_packet *p) {
     }
   }
   /* It may have moved, or have a new process, while this was on its way. */
-  if (n->node == NULL || hs2ni_net_find(sim, &p->dst) != p->to) {
-    lose(sim, p, &sim->stats.lost_nobody, "nobody there");
+  if (p->segment.pipe != 0) {
+    hs2ni_segment_arrive(sim, p);
+  } else if (n->node == NULL || n->over_tcp ||
+             hs2ni_net_find(sim, &p->dst) != p->to) {
+    hs2ni_net_lose(sim, p, &sim->stats.lost_nobody, "nobody there");
   } else if (n->paused_until != 0) {
     into_socket(sim, n, p);
   } else {

@@ -182,6 +182,7 @@ static void configure(struct hs2ni_sim_node *n, struct hs2n_config *c) {
   memcpy(c->reset_key, n->id.bytes, sizeof(c->reset_key));
   c->reset_key[0] ^= (uint8_t)(n->index + 1); /* twins keep apart */
   c->local = hs2ni_net_addr(n);
+  c->transport = sim->config.transport;
   c->unix_time_s =
       UNIX_TIME_S + (int64_t)(hs2ni_clock_at(n, sim->now) / HS2N_S(1));
   c->log = on_log;
@@ -216,6 +217,8 @@ static int make(struct hs2ni_sim_node *n) {
   n->ledger.limit = worst.total_bytes;
   n->queue_bytes_max = c.limits->tx_queue_bytes_max;
   n->queue_msgs_max = c.limits->tx_queue_msgs_max;
+  n->over_tcp = c.transport == HS2N_TRANSPORT_TCP;
+  n->unsent_max = c.limits->tcp_unsent_bytes;
   if (app->make != NULL) {
     err = app->make(app->self, n->index, &n->node, &c, now);
   } else {
@@ -309,7 +312,7 @@ bool hs2ni_in_upcall(struct hs2ni_sim_node *n) {
   return n->entered;
 }
 
-static void bury(struct hs2ni_sim_node *n) {
+static void bury(struct hs2ni_sim_node *n, bool in_order) {
   const struct hs2n_sim_app *app = &n->sim->app;
 
   if (app->on_stop != NULL) {
@@ -319,6 +322,7 @@ static void bury(struct hs2ni_sim_node *n) {
   hs2n_node_free(n->node);
   n->node = NULL;
   hs2ni_wake_at(n->sim, n, HS2N_TIME_NEVER);
+  hs2ni_pipes_end(n, in_order);
   forget_socket(n);
   hs2ni_model_died(n);
   if (n->peers != NULL) {
@@ -335,7 +339,7 @@ void hs2n_sim_crash(struct hs2n_sim *sim, uint32_t node, bool lose_storage) {
   }
   sim->stats.crashes++;
   hs2ni_trace(sim, HS2N_SIM_CRASH, node, HS2N_SIM_ALL, lose_storage, 0, "");
-  bury(n);
+  bury(n, false);
   hs2ni_disk_crash(&n->disk, lose_storage);
 }
 
@@ -355,7 +359,7 @@ static void end_in_order(struct hs2ni_sim_node *n) {
     hs2ni_failf(n->sim, n->index, "stopped with %zu sends not completed",
                 n->opens.n);
   }
-  bury(n);
+  bury(n, true);
 }
 
 void hs2ni_node_fini(struct hs2ni_sim_node *n) {
@@ -365,7 +369,7 @@ void hs2ni_node_fini(struct hs2ni_sim_node *n) {
     return; /* the world was not even half made */
   }
   if (n->node != NULL) {
-    bury(n);
+    bury(n, false);
   }
   hs2ni_evil_forget(n);
   hs2ni_disk_fini(&n->disk);
@@ -382,7 +386,6 @@ static void send_one(struct hs2ni_sim_node *n, const struct hs2n_tx *tx,
                      size_t at, size_t len) {
   struct hs2n_sim *sim = n->sim;
   struct hs2ni_packet *p = hs2ni_packet_new(sim, len);
-  uint32_t to;
 
   if (p == NULL) {
     return;
@@ -393,17 +396,15 @@ static void send_one(struct hs2ni_sim_node *n, const struct hs2n_tx *tx,
   p->dst = tx->remote;
   p->ecn = tx->ecn;
   memcpy(p->data, tx->data + at, len);
-  sim->stats.datagrams++;
-  sim->stats.bytes += len;
-  hs2ni_hash(sim, p->data, len);
-  to = hs2ni_net_find(sim, &p->dst);
-  to = to == sim->n ? HS2N_SIM_ALL : to;
-  hs2ni_trace(sim, HS2N_SIM_TX, n->index, to, len, tx->ecn, "");
-  if (sim->config.capture != NULL) {
-    sim->config.capture(sim->config.capture_data, n->index, to,
-                        (struct hs2n_span){p->data, len});
+  hs2ni_net_leave(sim, p);
+}
+
+static void send_datagrams(struct hs2ni_sim_node *n, const struct hs2n_tx *tx) {
+  for (size_t at = 0; at < tx->len; at += tx->segment_len) {
+    const size_t left = tx->len - at;
+
+    send_one(n, tx, at, left < tx->segment_len ? left : tx->segment_len);
   }
-  hs2ni_net_send(sim, p);
 }
 
 static void send_all(struct hs2ni_sim_node *n) {
@@ -417,13 +418,12 @@ static void send_all(struct hs2ni_sim_node *n) {
                                .capacity = HS2NI_SIM_TX_BYTES};
     }
     count = hs2n_node_poll_tx(n->node, tx, HS2NI_SIM_TX_SLOTS, now);
+    if (n->over_tcp) {
+      hs2ni_pipes_do(n, tx, count);
+      continue;
+    }
     for (size_t k = 0; k < count; k++) {
-      for (size_t at = 0; at < tx[k].len; at += tx[k].segment_len) {
-        const size_t left = tx[k].len - at;
-
-        send_one(n, &tx[k], at,
-                 left < tx[k].segment_len ? left : tx[k].segment_len);
-      }
+      send_datagrams(n, &tx[k]);
     }
   } while (count > 0);
 }
@@ -442,7 +442,9 @@ void hs2ni_node_settle(struct hs2ni_sim_node *n) {
   if (n->node == NULL || n->entered || n->paused_until != 0) {
     return;
   }
-  send_all(n);
+  do {
+    send_all(n);
+  } while (hs2ni_pipes_serve(n));
   hs2ni_check_step(n);
   if (n->stopping && hs2n_node_stopped(n->node)) {
     end_in_order(n);
@@ -471,6 +473,13 @@ void hs2ni_node_recv(struct hs2ni_sim_node *n, struct hs2ni_packet *p) {
   hs2n_node_recv(n->node, &rx, 1, hs2ni_clock_at(n, n->sim->now));
   n->entered = false;
   hs2ni_node_settle(n);
+}
+
+void hs2ni_node_hear(struct hs2ni_sim_node *n, const struct hs2n_rx *rx,
+                     size_t count) {
+  n->entered = true;
+  hs2n_node_recv(n->node, rx, count, hs2ni_clock_at(n, n->sim->now));
+  n->entered = false;
 }
 
 static bool spins(struct hs2ni_sim_node *n) {

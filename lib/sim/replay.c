@@ -25,6 +25,29 @@ static void check_end(struct hs2n_replay *r) {
   }
 }
 
+static struct hs2n_rx take_rx(struct hs2ni_replay_cursor *c) {
+  struct hs2n_rx rx = {.kind = (uint8_t)hs2ni_replay_uint(c)};
+  struct hs2n_span data = {NULL, 0};
+
+  if (rx.kind != HS2N_IO_DATAGRAM) {
+    rx.pipe = hs2ni_replay_uint(c);
+  }
+  if (rx.kind == HS2N_IO_DATAGRAM || rx.kind == HS2N_IO_OPEN) {
+    rx.local = hs2ni_replay_addr(c);
+    rx.remote = hs2ni_replay_addr(c);
+  }
+  if (rx.kind == HS2N_IO_DATAGRAM) {
+    rx.ecn = (uint8_t)hs2ni_replay_uint(c);
+    rx.segment_len = (size_t)hs2ni_replay_uint(c);
+  }
+  if (rx.kind == HS2N_IO_DATAGRAM || rx.kind == HS2N_IO_BYTES) {
+    data = hs2ni_replay_bytes(c);
+  }
+  rx.data = data.data;
+  rx.len = rx.kind == HS2N_IO_SENT ? (size_t)hs2ni_replay_uint(c) : data.len;
+  return rx;
+}
+
 static void do_recv(struct hs2n_replay *r) {
   const hs2n_time now = hs2ni_replay_uint(&r->in);
   const uint64_t posts = hs2ni_replay_uint(&r->in);
@@ -36,15 +59,7 @@ static void do_recv(struct hs2n_replay *r) {
     return;
   }
   for (uint64_t i = 0; i < n; i++) {
-    struct hs2n_span data;
-
-    rx[i].local = hs2ni_replay_addr(&r->in);
-    rx[i].remote = hs2ni_replay_addr(&r->in);
-    rx[i].ecn = (uint8_t)hs2ni_replay_uint(&r->in);
-    rx[i].segment_len = (size_t)hs2ni_replay_uint(&r->in);
-    data = hs2ni_replay_bytes(&r->in);
-    rx[i].data = data.data;
-    rx[i].len = data.len;
+    rx[i] = take_rx(&r->in);
   }
   if (!r->in.cut && post_all(r, posts)) {
     r->where.now = now;
@@ -257,6 +272,7 @@ static int take_config(struct hs2ni_replay_cursor *c, struct recorded *out) {
   config->congestion = (enum hs2n_congestion)hs2ni_replay_uint(c);
   config->udp_payload_max = (uint32_t)hs2ni_replay_uint(c);
   config->uplink_bits_per_s = hs2ni_replay_uint(c);
+  config->transport = (enum hs2n_transport)hs2ni_replay_uint(c);
   if (!take_limits(c, &out->limits)) {
     return HS2N_ERR_VERSION;
   }

@@ -236,6 +236,7 @@ void hs2n_sim_free(struct hs2n_sim *sim) {
     hs2ni_node_fini(&sim->nodes[i]);
   }
   hs2ni_load_fini(sim);
+  hs2ni_pipes_fini(sim);
   free_packets(sim);
   hs2ni_paths_fini(sim);
   hs2ni_sim_free(sim, sim->events.heap,

@@ -54,6 +54,13 @@ static bool minutes(const char *text, struct hs2n_sim_options *o) {
   return true;
 }
 
+static bool transport(const char *text, enum hs2n_transport *out) {
+  const bool tcp = text != NULL && strcmp(text, "tcp") == 0;
+
+  *out = tcp ? HS2N_TRANSPORT_TCP : HS2N_TRANSPORT_QUIC;
+  return tcp || (text != NULL && strcmp(text, "quic") == 0);
+}
+
 /* How many arguments it took; 0: it is not understood. */
 static int option(struct hs2n_sim_options *o, const char *name,
                   const char *value) {
@@ -70,6 +77,9 @@ static int option(struct hs2n_sim_options *o, const char *name,
   }
   if (strcmp(name, "--minutes") == 0) {
     return minutes(value, o) ? 2 : 0;
+  }
+  if (strcmp(name, "--transport") == 0) {
+    return transport(value, &o->transport) ? 2 : 0;
   }
   if (strcmp(name, "--twice") == 0) {
     o->twice = true;
@@ -135,8 +145,10 @@ static void say_failure(const struct run *r, const struct hs2n_sim *sim) {
   (void)snprintf(line, sizeof(line), "FAILED %s: %s", r->story->name,
                  hs2n_sim_failure(sim));
   r->host->print(r->host->self, line);
-  (void)snprintf(line, sizeof(line), "again with: --seed %llu --trace %s",
-                 (unsigned long long)r->seed, r->story->name);
+  (void)snprintf(
+      line, sizeof(line), "again with: %s--seed %llu --trace %s",
+      r->options->transport == HS2N_TRANSPORT_TCP ? "--transport tcp " : "",
+      (unsigned long long)r->seed, r->story->name);
   r->host->print(r->host->self, line);
 }
 
@@ -166,6 +178,7 @@ static bool tell_once(struct run *r) {
   bool good;
 
   hs2n_sim_config_default(&config, r->story->nodes, r->seed);
+  config.transport = r->options->transport;
   if (r->options->trace > 0) {
     config.trace = say_event;
     config.trace_data = (void *)(uintptr_t)r->host;

@@ -142,6 +142,7 @@ static size_t add_details(const struct hs2n_sim_event *e, char *out,
   case HS2N_SIM_TX:
   case HS2N_SIM_RX:
   case HS2N_SIM_DROP:
+  case HS2N_SIM_PIPE:
     n = snprintf(out, len, " %llu", (unsigned long long)e->a);
     break;
   case HS2N_SIM_STOP:

@@ -1,6 +1,7 @@
 #include "tls/exchange.h"
 
 #include "tls/install.h"
+#include "tls/stream.h"
 
 #include <wolfssl/error-ssl.h>
 
@@ -56,15 +57,6 @@ static uint8_t follow(struct hs2ni_tls_flight *f, struct hs2n_span bytes) {
   return 0;
 }
 
-static int failed(struct hs2ni_tls_session *s, ngtcp2_conn *conn,
-                  uint8_t alert) {
-  const int error = ngtcp2_conn_get_tls_error2(conn);
-
-  hs2ni_tls_session_refuse(s, alert);
-  ngtcp2_conn_set_tls_alert(conn, s->alert);
-  return error != 0 ? error : NGTCP2_ERR_CRYPTO;
-}
-
 /* Why wolfSSL failed.  Its own alert for a hello without a server name is
  * "missing extension", which would not tell a stranger from a broken peer. */
 static uint8_t alert_of(const struct hs2ni_tls_session *s, int error) {
@@ -74,36 +66,59 @@ static uint8_t alert_of(const struct hs2ni_tls_session *s, int error) {
   return s->library_alert != 0 ? s->library_alert : HS2NI_ALERT_INTERNAL_ERROR;
 }
 
-int hs2ni_exchange(struct hs2ni_tls_session *session, ngtcp2_conn *conn,
-                   ngtcp2_encryption_level level, struct hs2n_span bytes) {
-  const bool initial = level == NGTCP2_ENCRYPTION_LEVEL_INITIAL;
+static enum hs2ni_exchange_step failed(struct hs2ni_tls_session *s,
+                                       uint8_t alert) {
+  hs2ni_tls_session_refuse(s, alert);
+  return HS2NI_EXCHANGE_FAILED;
+}
+
+enum hs2ni_exchange_step hs2ni_exchange_feed(struct hs2ni_tls_session *session,
+                                             bool initial,
+                                             struct hs2n_span bytes) {
   const WOLFSSL_ENCRYPTION_LEVEL to =
       initial ? wolfssl_encryption_initial : wolfssl_encryption_handshake;
-  uint8_t alert;
+  const uint8_t alert = follow(&session->flights[initial ? 0 : 1], bytes);
   int error;
   int rv;
 
-  alert = follow(&session->flights[initial ? 0 : 1], bytes);
   if (alert != 0) {
-    return failed(session, conn, alert);
+    return failed(session, alert);
   }
   if (bytes.len > 0 &&
       wolfSSL_provide_quic_data(session->ssl, to, bytes.data, bytes.len) !=
           WOLFSSL_SUCCESS) {
-    return failed(session, conn, HS2NI_ALERT_UNEXPECTED_MESSAGE);
+    return failed(session, HS2NI_ALERT_UNEXPECTED_MESSAGE);
   }
   rv = wolfSSL_quic_do_handshake(session->ssl);
   if (rv == WOLFSSL_SUCCESS) {
     session->completed = true;
-    ngtcp2_conn_tls_handshake_completed(conn);
-    return 0;
+    return HS2NI_EXCHANGE_DONE;
   }
   error = wolfSSL_get_error(session->ssl, rv);
   if (session->alert == 0 &&
       (error == WOLFSSL_ERROR_WANT_READ || error == WOLFSSL_ERROR_WANT_WRITE)) {
-    return 0;
+    return HS2NI_EXCHANGE_GOES_ON;
   }
-  return failed(session, conn, alert_of(session, error));
+  return failed(session, alert_of(session, error));
+}
+
+int hs2ni_exchange(struct hs2ni_tls_session *session, ngtcp2_conn *conn,
+                   ngtcp2_encryption_level level, struct hs2n_span bytes) {
+  int error;
+
+  switch (hs2ni_exchange_feed(session, level == NGTCP2_ENCRYPTION_LEVEL_INITIAL,
+                              bytes)) {
+  case HS2NI_EXCHANGE_GOES_ON:
+    return 0;
+  case HS2NI_EXCHANGE_DONE:
+    ngtcp2_conn_tls_handshake_completed(conn);
+    return 0;
+  case HS2NI_EXCHANGE_FAILED:
+    break;
+  }
+  error = ngtcp2_conn_get_tls_error2(conn);
+  ngtcp2_conn_set_tls_alert(conn, session->alert);
+  return error != 0 ? error : NGTCP2_ERR_CRYPTO;
 }
 
 int hs2ni_exchange_params(struct hs2ni_tls_session *session,
@@ -142,7 +157,7 @@ static int take_peer_params(const struct hs2ni_tls_session *s,
 
 /* The peer's extensions have been read: a server has its parameters and ALPN
  * before its first key, a client before its last. */
-static bool extensions_good(struct hs2ni_tls_session *s, ngtcp2_conn *conn) {
+static bool extensions_good(struct hs2ni_tls_session *s) {
   if (s->params_taken) {
     return true;
   }
@@ -150,24 +165,18 @@ static bool extensions_good(struct hs2ni_tls_session *s, ngtcp2_conn *conn) {
     hs2ni_tls_session_refuse(s, HS2NI_ALERT_NO_APPLICATION_PROTOCOL);
     return false;
   }
-  s->params_taken = take_peer_params(s, conn) == 0;
+  s->params_taken = s->stream != NULL ? hs2ni_tls_stream_extensions(s)
+                                      : take_peer_params(s, conn_of(s)) == 0;
   return s->params_taken;
 }
 
-static int on_secrets(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL from,
-                      const uint8_t *rx, const uint8_t *tx, size_t len) {
-  struct hs2ni_tls_session *s = wolfSSL_get_app_data(ssl);
-  ngtcp2_conn *conn = conn_of(s);
-  const bool server = s->role == HS2NI_TLS_SERVER;
-  const bool handshake = from == wolfssl_encryption_handshake;
+static int give_secrets(struct hs2ni_tls_session *s, bool handshake,
+                        const uint8_t *rx, const uint8_t *tx) {
   const ngtcp2_encryption_level level = handshake
                                             ? NGTCP2_ENCRYPTION_LEVEL_HANDSHAKE
                                             : NGTCP2_ENCRYPTION_LEVEL_1RTT;
-  if ((!handshake && from != wolfssl_encryption_application) ||
-      len != HS2NI_SECRET_LEN ||
-      (server == handshake && !extensions_good(s, conn))) {
-    return 0;
-  }
+  ngtcp2_conn *conn = conn_of(s);
+
   if (rx != NULL &&
       hs2ni_install_secret(s, conn, level, HS2NI_RECEIVE, rx) != 0) {
     return 0;
@@ -175,18 +184,37 @@ static int on_secrets(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL from,
   if (tx != NULL && hs2ni_install_secret(s, conn, level, HS2NI_SEND, tx) != 0) {
     return 0;
   }
-  if (tx != NULL && server && handshake) {
+  if (tx != NULL && s->role == HS2NI_TLS_SERVER && handshake) {
     return hs2ni_exchange_params(s, conn) == 0;
   }
   return 1;
 }
 
+static int on_secrets(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL from,
+                      const uint8_t *rx, const uint8_t *tx, size_t len) {
+  struct hs2ni_tls_session *s = wolfSSL_get_app_data(ssl);
+  const bool server = s->role == HS2NI_TLS_SERVER;
+  const bool handshake = from == wolfssl_encryption_handshake;
+
+  if ((!handshake && from != wolfssl_encryption_application) ||
+      len != HS2NI_SECRET_LEN || (server == handshake && !extensions_good(s))) {
+    return 0;
+  }
+  return s->stream != NULL ? hs2ni_tls_stream_secrets(s, handshake, rx, tx)
+                           : give_secrets(s, handshake, rx, tx);
+}
+
 static int on_message(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL from,
                       const uint8_t *data, size_t len) {
-  const struct hs2ni_tls_session *s = wolfSSL_get_app_data(ssl);
-  ngtcp2_conn *conn = conn_of(s);
+  struct hs2ni_tls_session *s = wolfSSL_get_app_data(ssl);
+  ngtcp2_conn *conn;
   int rv;
 
+  if (s->stream != NULL) {
+    return hs2ni_tls_stream_message(s, from == wolfssl_encryption_initial,
+                                    (struct hs2n_span){data, len});
+  }
+  conn = conn_of(s);
   rv = ngtcp2_conn_submit_crypto_data(
       conn,
       from == wolfssl_encryption_initial     ? NGTCP2_ENCRYPTION_LEVEL_INITIAL

@@ -1,7 +1,16 @@
 #include "tls/session.h"
 
+#include "tls/stream.h"
+
 #include <string.h>
 #include <wolfssl/error-ssl.h>
+
+/* Of the extension that carries transport parameters (RFC 9001, 8.2), which
+ * only QUIC may use.  wolfSSL wants to send one, so over TCP it is of a number
+ * for private use (RFC 8446, 11) and says the version of the frames. */
+#define EXTENSION_QUIC 0x39
+#define EXTENSION_TCP 0xffa5
+static const uint8_t frames_version[] = {1};
 
 /* ---- life -------------------------------------------------------------- */
 
@@ -11,7 +20,13 @@ static bool start(struct hs2ni_tls_session *s) {
   WOLFSSL *ssl = s->ssl;
 
   wolfSSL_SetCertCbCtx(ssl, s);
-  wolfSSL_set_quic_transport_version(ssl, 0x39); /* RFC 9001, 8.2 */
+  wolfSSL_set_quic_transport_version(ssl, s->stream != NULL ? EXTENSION_TCP
+                                                            : EXTENSION_QUIC);
+  if (s->stream != NULL &&
+      wolfSSL_set_quic_transport_params(
+          ssl, frames_version, sizeof(frames_version)) != WOLFSSL_SUCCESS) {
+    return false;
+  }
   if (wolfSSL_set_app_data(ssl, s) != WOLFSSL_SUCCESS ||
       wolfSSL_UseALPN(ssl, alpn, sizeof(alpn) - 1,
                       WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS) {
@@ -26,8 +41,9 @@ static bool start(struct hs2ni_tls_session *s) {
                         (unsigned short)strlen(name)) == WOLFSSL_SUCCESS;
 }
 
-int hs2ni_tls_session_new(struct hs2ni_tls_session **out, struct hs2ni_tls *tls,
-                          enum hs2ni_tls_role role, void *conn_ref) {
+int hs2ni_tls_session_make(struct hs2ni_tls_session **out,
+                           struct hs2ni_tls *tls, enum hs2ni_tls_role role,
+                           void *conn_ref, struct hs2ni_tls_stream *stream) {
   const uint64_t failures = tls->env->stats.allocation_failures;
   struct hs2ni_tls_session *s =
       hs2ni_hook_malloc(sizeof(*s), tls->env, DYNAMIC_TYPE_SSL);
@@ -37,6 +53,7 @@ int hs2ni_tls_session_new(struct hs2ni_tls_session **out, struct hs2ni_tls *tls,
   }
   s->tls = tls;
   s->conn_ref = conn_ref;
+  s->stream = stream;
   s->role = role;
   s->ssl = wolfSSL_new(tls->contexts[role]);
   if (s->ssl == NULL || !start(s)) {
@@ -46,6 +63,11 @@ int hs2ni_tls_session_new(struct hs2ni_tls_session **out, struct hs2ni_tls *tls,
   }
   *out = s;
   return HS2N_OK;
+}
+
+int hs2ni_tls_session_new(struct hs2ni_tls_session **out, struct hs2ni_tls *tls,
+                          enum hs2ni_tls_role role, void *conn_ref) {
+  return hs2ni_tls_session_make(out, tls, role, conn_ref, NULL);
 }
 
 void hs2ni_tls_session_free(struct hs2ni_tls_session *session) {
@@ -107,6 +129,14 @@ void hs2ni_tls_session_refuse(struct hs2ni_tls_session *session,
     session->alert = alert;
     count(session, hs2ni_tls_alert_reason(alert));
   }
+}
+
+bool hs2ni_tls_stream_extensions(struct hs2ni_tls_session *session) {
+  if (wolfSSL_get_peer_quic_transport_version(session->ssl) == EXTENSION_QUIC) {
+    hs2ni_tls_session_refuse(session, HS2NI_ALERT_UNSUPPORTED_EXTENSION);
+    return false;
+  }
+  return true;
 }
 
 /* ---- the peer ---------------------------------------------------------- */

@@ -17,9 +17,13 @@
 
 /* TLS alerts that are decided here (RFC 8446, 6). */
 #define HS2NI_ALERT_UNEXPECTED_MESSAGE 10u
+#define HS2NI_ALERT_BAD_RECORD_MAC 20u
+#define HS2NI_ALERT_RECORD_OVERFLOW 22u
 #define HS2NI_ALERT_BAD_CERTIFICATE 42u
 #define HS2NI_ALERT_ILLEGAL_PARAMETER 47u
+#define HS2NI_ALERT_DECODE_ERROR 50u
 #define HS2NI_ALERT_INTERNAL_ERROR 80u
+#define HS2NI_ALERT_UNSUPPORTED_EXTENSION 110u
 #define HS2NI_ALERT_UNRECOGNIZED_NAME 112u
 #define HS2NI_ALERT_NO_APPLICATION_PROTOCOL 120u
 
@@ -43,14 +47,15 @@ struct hs2ni_tls_flight {
 struct hs2ni_tls_session {
   struct hs2ni_tls *tls;
   WOLFSSL *ssl;
-  ngtcp2_crypto_conn_ref *conn_ref;
+  ngtcp2_crypto_conn_ref *conn_ref; /* over QUIC */
+  struct hs2ni_tls_stream *stream;  /* over TCP; NULL: over QUIC */
   enum hs2ni_tls_role role;
   bool completed;
   bool counted;          /* its failure is in the stats */
   uint8_t alert;         /* ours, which ends the handshake; 0: none */
   uint8_t library_alert; /* what wolfSSL would send; 0: nothing */
   uint8_t installed;     /* bits of keys that ngtcp2 has */
-  bool params_taken;     /* ngtcp2 has the peer's transport parameters */
+  bool params_taken;     /* the peer's extensions are good, ngtcp2 has them */
   struct hs2ni_tls_flight flights[2]; /* Initial, Handshake */
   bool peer_seen;                     /* peer is filled in */
   struct hs2ni_certificate peer;      /* without its bytes */
@@ -63,7 +68,14 @@ void hs2ni_tls_session_refuse(struct hs2ni_tls_session *session, uint8_t alert);
 bool hs2ni_tls_session_alpn(const struct hs2ni_tls_session *session);
 /* Verify callback of wolfSSL. */
 int hs2ni_tls_session_verify(int good, WOLFSSL_X509_STORE_CTX *store);
-/* What wolfSSL calls to hand keys and messages to ngtcp2. */
+/* A new session of either kind: conn_ref over QUIC, stream over TCP.  Returns
+ * as hs2ni_tls_session_new. */
+HS2N_MUST_CHECK int hs2ni_tls_session_make(struct hs2ni_tls_session **out,
+                                           struct hs2ni_tls *tls,
+                                           enum hs2ni_tls_role role,
+                                           void *conn_ref,
+                                           struct hs2ni_tls_stream *stream);
+/* What wolfSSL calls to hand over keys and messages. */
 const WOLFSSL_QUIC_METHOD *hs2ni_tls_quic_method(void);
 
 #endif /* HS2NI_TLS_SESSION_H */

@@ -15,6 +15,17 @@
 #define CONTROL_FD 9
 #define NAMESPACES_FD 10
 
+enum hs2n_transport net_transport = HS2N_TRANSPORT_QUIC;
+uint32_t net_half_open_max;
+hs2n_record_fn net_record;
+void *net_record_data;
+
+void net_choose_transport(int argc, char **argv) {
+  if (argc > 1 && strcmp(argv[1], "tcp") == 0) {
+    net_transport = HS2N_TRANSPORT_TCP;
+  }
+}
+
 static const struct hs2n_type types[] = {
     {.id = NET_VOTE, .lane = HS2N_LANE_VOTE, .size_max = 16384, .name = "vote"},
     {.id = NET_PROPOSAL,
@@ -168,11 +179,16 @@ void net_configure(const struct net *net, struct hs2n_limits *limits,
   limits->drain_ms = 100; /* when both ends stop at once, for nothing */
   limits->new_per_source_per_s = 100000;
   limits->new_per_source_burst = 100000;
+  if (net_half_open_max != 0) {
+    limits->half_open_max = net_half_open_max;
+    limits->half_open_free_max = net_half_open_max;
+  }
   config->limits = limits;
   config->chain_id = "net-test";
   config->types = types;
   config->types_n = sizeof(types) / sizeof(types[0]);
   config->udp_payload_max = net->udp_payload_max;
+  config->transport = net_transport;
 }
 
 static bool make(struct net_replica *r) {
@@ -193,6 +209,8 @@ static bool make(struct net_replica *r) {
   config.identity = r->identity;
   config.log = net_log;
   config.log_data = r;
+  config.record = r->index == 0 ? net_record : NULL;
+  config.record_data = net_record_data;
   io_config.listen = r->listen;
   io_config.log = net_log;
   io_config.log_data = r;

@@ -22,6 +22,17 @@ enum { NET_VOTE = 1, NET_PROPOSAL = 2, NET_BULK = 3, NET_KINDS = 4 };
 
 struct net;
 
+/* Of all replicas that are made from now on; QUIC at first. */
+extern enum hs2n_transport net_transport;
+extern uint32_t net_half_open_max; /* 0: the library's default */
+
+/* Of replicas with index 0 that are made from now on; NULL at first. */
+extern hs2n_record_fn net_record;
+extern void *net_record_data;
+
+/* From the command line of a test that runs over both: "tcp" or nothing. */
+void net_choose_transport(int argc, char **argv);
+
 struct net_replica {
   struct net *net;
   uint32_t index;

@@ -4,6 +4,8 @@
 #include "net_world.h"
 
 #include <dirent.h>
+#include <hs2net/replay.h>
+#include <stdlib.h>
 
 static struct net net;
 static unsigned want_received;
@@ -258,6 +260,72 @@ static void a_replica_that_was_killed_comes_back(void) {
   net_close(&net);
 }
 
+/* ---- what was recorded is done again ------------------------------------- */
+
+struct recorded {
+  uint8_t *bytes;
+  size_t len;
+  size_t capacity;
+};
+
+static void record(void *user_data, struct hs2n_span bytes) {
+  struct recorded *rec = user_data;
+
+  if (bytes.len > rec->capacity - rec->len) {
+    const size_t capacity = 2 * (rec->capacity + bytes.len);
+    uint8_t *grown = realloc(rec->bytes, capacity);
+
+    if (grown == NULL) {
+      abort();
+    }
+    rec->bytes = grown;
+    rec->capacity = capacity;
+  }
+  memcpy(rec->bytes + rec->len, bytes.data, bytes.len);
+  rec->len += bytes.len;
+}
+
+static void replay_all(const struct recorded *rec) {
+  const struct hs2n_span all = {rec->bytes, rec->len};
+  struct hs2n_replay_at at = {.struct_size = sizeof(at)};
+  struct hs2n_replay *replay;
+  int err = hs2n_replay_new(&replay, all, hs2n_mem_libc(), net.r[0].identity,
+                            NULL, NULL);
+
+  CHECK_EQ(err, HS2N_OK);
+  if (err != HS2N_OK) {
+    return;
+  }
+  do {
+    err = hs2n_replay_step(replay);
+  } while (err == 1);
+  hs2n_replay_where(replay, &at);
+  CHECK_EQ(err, 0);
+  CHECK_TEXT(at.text == NULL ? "" : at.text, "");
+  CHECK_EQ(at.offset, rec->len);
+  CHECK(at.entries > 20);
+  hs2n_replay_free(replay);
+}
+
+static void a_recorded_replica_does_the_same_again(void) {
+  struct recorded rec = {0};
+
+  net_record = record;
+  net_record_data = &rec;
+  if (net_open(&net, 2, "127.0.0.1:0", "127.0.0.1:0", NULL) && net_join(&net)) {
+    exchange();
+    net_kill(&net, 1); /* its peer hears of that, or will notice */
+    CHECK_EQ(hs2n_io_turn(net.r[0].io, HS2N_MS(1)), HS2N_OK);
+    net_kill(&net, 0);
+    replay_all(&rec);
+  } else {
+    CHECK(false);
+  }
+  net_record = NULL;
+  net_close(&net);
+  free(rec.bytes);
+}
+
 static unsigned entries(const char *path) {
   DIR *dir = opendir(path);
   unsigned n = 0;
@@ -311,7 +379,8 @@ static void after_1000_lives_the_port_is_free_and_nothing_is_left(void) {
   net_close(&net);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  net_choose_transport(argc, argv);
   RUN(two_replicas_meet_over_ipv4);
   RUN(two_replicas_meet_over_ipv6);
   RUN(wildcard_sockets_are_dialled_over_ipv4);
@@ -328,6 +397,7 @@ int main(void) {
   RUN(a_vote_takes_less_than_a_millisecond_on_loopback);
   RUN(a_stopped_replica_says_goodbye);
   RUN(a_replica_that_was_killed_comes_back);
+  RUN(a_recorded_replica_does_the_same_again);
   RUN(after_1000_lives_the_port_is_free_and_nothing_is_left);
   return tap_done();
 }

@@ -131,7 +131,8 @@ static void threads_start_and_end_in_the_middle_of_traffic(void) {
   }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  net_choose_transport(argc, argv);
   RUN(sleeping_threads_serve_posts_and_datagrams);
   RUN(spinning_threads_serve_posts_and_datagrams);
   RUN(threads_start_and_end_in_the_middle_of_traffic);

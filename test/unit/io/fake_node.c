@@ -67,7 +67,7 @@ static void queue(struct hs2n_node *node, struct fake_tx tx,
   if (node->tx_count == FAKE_TX_MAX) {
     return;
   }
-  tx.data = malloc(tx.len);
+  tx.data = malloc(tx.len + 1);
   memcpy(tx.data, data, tx.len);
   node->tx[(node->tx_first + node->tx_count) % FAKE_TX_MAX] = tx;
   node->tx_count++;
@@ -83,6 +83,66 @@ void fake_send(struct hs2n_node *node, const struct hs2n_addr *remote,
             .remote = *remote, .len = len, .segment_len = segment_len},
         bytes);
 }
+
+/* ---- pipes --------------------------------------------------------------- */
+
+uint8_t fake_pattern(size_t at) {
+  return (uint8_t)(at * 7 + at / 251);
+}
+
+void fake_pipe(struct hs2n_node *node, enum hs2n_io_kind kind, uint64_t pipe,
+               const struct hs2n_addr *remote) {
+  struct fake_tx tx = {.kind = (uint8_t)kind, .pipe = pipe};
+  static const uint8_t none;
+
+  if (remote != NULL) {
+    tx.remote = *remote;
+  }
+  queue(node, tx, &none);
+}
+
+void fake_pipe_bytes(struct hs2n_node *node, uint64_t pipe, size_t len) {
+  static uint8_t bytes[65536];
+
+  for (size_t i = 0; i < len; i++) {
+    bytes[i] = fake_pattern(node->bytes_out + i);
+  }
+  node->bytes_out += len;
+  queue(node, (struct fake_tx){.kind = HS2N_IO_BYTES, .pipe = pipe, .len = len},
+        bytes);
+}
+
+const struct fake_event *fake_heard(const struct hs2n_node *node,
+                                    enum hs2n_io_kind kind, uint64_t pipe) {
+  for (size_t i = 0; i < node->events_n && i < FAKE_EVENTS_MAX; i++) {
+    if (node->events[i].kind == kind &&
+        (pipe == 0 || node->events[i].pipe == pipe)) {
+      return &node->events[i];
+    }
+  }
+  return NULL;
+}
+
+static void take_piped(struct hs2n_node *node, const struct hs2n_rx *rx) {
+  if (node->events_n < FAKE_EVENTS_MAX) {
+    node->events[node->events_n] =
+        (struct fake_event){.kind = (enum hs2n_io_kind)rx->kind,
+                            .pipe = rx->pipe,
+                            .len = rx->len,
+                            .remote = rx->remote};
+  }
+  node->events_n++;
+  if (rx->kind == HS2N_IO_SENT) {
+    node->bytes_sent += rx->len;
+  } else if (rx->kind == HS2N_IO_BYTES) {
+    for (size_t i = 0; i < rx->len; i++) {
+      node->bad_bytes |= rx->data[i] != fake_pattern(node->bytes_in + i);
+    }
+    node->bytes_in += rx->len;
+  }
+}
+
+/* ---- what comes in ------------------------------------------------------- */
 
 static void take(struct hs2n_node *node, const struct hs2n_rx *rx) {
   const size_t each = rx->segment_len == 0 ? rx->len : rx->segment_len;
@@ -113,7 +173,11 @@ void hs2n_node_recv(struct hs2n_node *node, const struct hs2n_rx *rx, size_t n,
   note_time(node, now);
   node->recv_calls++;
   for (size_t i = 0; i < n; i++) {
-    take(node, &rx[i]);
+    if (rx[i].kind == HS2N_IO_DATAGRAM) {
+      take(node, &rx[i]);
+    } else {
+      take_piped(node, &rx[i]);
+    }
   }
   if (node->on_recv != NULL) {
     node->on_recv(node);
@@ -180,6 +244,8 @@ size_t hs2n_node_poll_tx(struct hs2n_node *node, struct hs2n_tx *tx, size_t n,
   for (; i < n && node->tx_count > 0; i++) {
     struct fake_tx *from = &node->tx[node->tx_first];
 
+    tx[i].kind = from->kind;
+    tx[i].pipe = from->pipe;
     tx[i].local = from->local;
     tx[i].remote = from->remote;
     tx[i].ecn = from->ecn;

@@ -8,7 +8,19 @@
 
 #define FAKE_TX_MAX 512
 
+/* What the driver told of pipes, in order. */
+#define FAKE_EVENTS_MAX 256
+
+struct fake_event {
+  enum hs2n_io_kind kind;
+  uint64_t pipe;
+  size_t len;
+  struct hs2n_addr remote; /* of OPEN */
+};
+
 struct fake_tx {
+  uint8_t kind;
+  uint64_t pipe;
   struct hs2n_addr local;
   struct hs2n_addr remote;
   uint8_t ecn;
@@ -44,6 +56,14 @@ struct hs2n_node {
   hs2n_time last_now;
   bool clock_went_back;
 
+  /* of pipes: bytes follow one pattern each way, whichever their pipe */
+  struct fake_event events[FAKE_EVENTS_MAX];
+  size_t events_n;   /* those beyond the array are only counted */
+  size_t bytes_in;   /* of BYTES */
+  size_t bytes_sent; /* of SENT */
+  size_t bytes_out;  /* given by fake_pipe_bytes */
+  bool bad_bytes;    /* what came in was not the pattern */
+
   struct fake_tx tx[FAKE_TX_MAX];
   size_t tx_first;
   size_t tx_count;
@@ -61,5 +81,19 @@ extern int fake_new_result;
 /* Queues len bytes of value for remote, segment_len each. */
 void fake_send(struct hs2n_node *node, const struct hs2n_addr *remote,
                uint8_t value, size_t len, size_t segment_len);
+
+/* The byte at this place of what goes over pipes. */
+uint8_t fake_pattern(size_t at);
+
+/* Queues OPEN, with an address, or CLOSE. */
+void fake_pipe(struct hs2n_node *node, enum hs2n_io_kind kind, uint64_t pipe,
+               const struct hs2n_addr *remote);
+
+/* Queues the next len bytes of the pattern, at most 64 KiB. */
+void fake_pipe_bytes(struct hs2n_node *node, uint64_t pipe, size_t len);
+
+/* The first event of the kind for the pipe, 0: any; or NULL. */
+const struct fake_event *fake_heard(const struct hs2n_node *node,
+                                    enum hs2n_io_kind kind, uint64_t pipe);
 
 #endif /* FAKE_NODE_H */

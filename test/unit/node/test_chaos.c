@@ -341,6 +341,6 @@ static void every_promise_holds_in_twenty_random_worlds(void) {
 }
 
 int main(void) {
-  RUN(every_promise_holds_in_twenty_random_worlds);
+  RUN_OVER(every_promise_holds_in_twenty_random_worlds);
   return tap_done();
 }

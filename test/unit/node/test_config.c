@@ -83,6 +83,9 @@ static void each_bad_field_is_named(void) {
   BAD(c.congestion = (enum hs2n_congestion)7, "congestion");
   BAD(c.udp_payload_max = 1199, "udp_payload_max");
   BAD(c.udp_payload_max = 65508, "udp_payload_max");
+  BAD(c.transport = (enum hs2n_transport)2, "transport");
+  BAD((c.transport = HS2N_TRANSPORT_TCP, c.uplink_bits_per_s = 1000000),
+      "uplink_bits_per_s");
   BAD(c.chain_id = NULL, "chain_id");
   BAD(c.chain_id = "", "chain_id");
   BAD(c.chain_id = "Main", "chain_id");

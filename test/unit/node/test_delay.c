@@ -250,11 +250,11 @@ static void verdicts_and_their_cost_are_counted_by_peer(void) {
 }
 
 int main(void) {
-  RUN(the_time_to_a_weight_follows_the_network);
-  RUN(each_peer_has_its_own_distribution);
-  RUN(what_is_not_known_is_not_guessed);
-  RUN(time_without_a_connection_does_not_count);
-  RUN(asking_takes_no_memory);
-  RUN(verdicts_and_their_cost_are_counted_by_peer);
+  RUN_OVER(the_time_to_a_weight_follows_the_network);
+  RUN_OVER(each_peer_has_its_own_distribution);
+  RUN_OVER(what_is_not_known_is_not_guessed);
+  RUN_OVER(time_without_a_connection_does_not_count);
+  RUN_OVER(asking_takes_no_memory);
+  RUN_OVER(verdicts_and_their_cost_are_counted_by_peer);
   return tap_done();
 }

@@ -22,6 +22,7 @@ static void a_dial_into_a_black_hole_ends_in_handshake_time(void) {
   hs2n_time begun;
   hs2n_time length;
 
+  netsim_cut_both(s, 0, 1, true); /* else a machine may refuse the call */
   CHECK_EQ(netsim_start(s, 0), HS2N_OK);
   CHECK_EQ(netsim_members(s, 0), HS2N_OK);
   CHECK(netsim_until(s, dialled, HS2N_S(1)));
@@ -120,6 +121,7 @@ static hs2n_time a_dial_gives_up_in(uint32_t handshake_ms) {
 
   c.limits.handshake_ms = handshake_ms;
   s = netsim_new(&c);
+  netsim_cut_both(s, 0, 1, true);
   CHECK_EQ(netsim_start(s, 0), HS2N_OK);
   CHECK_EQ(netsim_members(s, 0), HS2N_OK);
   CHECK(netsim_until(s, dialled, HS2N_S(1)));
@@ -408,14 +410,14 @@ int main(void) {
   NETSIM_RUN_OVER_ALL(a_cut_link_heals_within_one_step_of_back_off);
   NETSIM_RUN_OVER_ALL(a_silent_peer_is_down_after_the_idle_time);
   NETSIM_RUN_OVER_ALL(time_outs_and_peers_are_as_many_as_asked_for);
-  RUN(an_idle_mesh_stays_up);
+  RUN_OVER(an_idle_mesh_stays_up);
   NETSIM_RUN_OVER_ALL(a_partition_heals_to_a_full_mesh);
   NETSIM_RUN_OVER_ALL(a_restarted_node_is_back_within_a_second);
   NETSIM_RUN_OVER_ALL(what_a_crash_left_unacknowledged_arrives_once);
   NETSIM_RUN_OVER_ALL(numbers_of_a_restarted_sender_are_new);
   NETSIM_RUN_OVER_ALL(an_older_incarnation_is_refused);
-  RUN(at_thirty_percent_loss_all_arrive_once);
+  RUN_OVER(at_thirty_percent_loss_all_arrive_once);
   NETSIM_RUN_OVER_ALL(random_dials_end_with_one_connection_per_pair);
-  RUN(flipped_bits_reach_nobody);
+  RUN_OVER(flipped_bits_reach_nobody);
   return tap_done();
 }

@@ -68,7 +68,7 @@ static void an_idle_leader_is_probed_and_a_busy_one_is_not(void) {
 }
 
 int main(void) {
-  RUN(a_vote_burst_to_a_leader_idle_for_a_minute_takes_one_round_trip);
-  RUN(an_idle_leader_is_probed_and_a_busy_one_is_not);
+  RUN_OVER(a_vote_burst_to_a_leader_idle_for_a_minute_takes_one_round_trip);
+  RUN_OVER(an_idle_leader_is_probed_and_a_busy_one_is_not);
   return tap_done();
 }

@@ -337,19 +337,19 @@ static void a_version_says_what_is_linked(void) {
 }
 
 int main(void) {
-  RUN(a_thousand_starts_and_stops_leak_nothing);
-  RUN(what_is_queued_goes_out_before_the_end);
-  RUN(what_can_not_leave_in_time_is_cancelled);
-  RUN(a_node_can_be_stopped_from_inside_an_upcall);
-  RUN(an_entry_from_inside_an_upcall_is_refused);
-  RUN(a_clock_that_goes_backwards_is_clamped_and_counted);
-  RUN(a_clock_that_jumps_ahead_costs_no_more_than_a_reconnect);
-  RUN(a_post_runs_in_the_next_entry);
-  RUN(a_birth_survives_every_failing_allocation);
-  RUN(a_mesh_survives_every_failing_allocation);
-  RUN(memory_stays_below_what_was_computed_before_the_start);
-  RUN(a_vote_in_steady_state_allocates_nothing);
-  RUN(a_broadcast_copies_no_body);
-  RUN(a_version_says_what_is_linked);
+  RUN_OVER(a_thousand_starts_and_stops_leak_nothing);
+  RUN_OVER(what_is_queued_goes_out_before_the_end);
+  RUN_OVER(what_can_not_leave_in_time_is_cancelled);
+  RUN_OVER(a_node_can_be_stopped_from_inside_an_upcall);
+  RUN_OVER(an_entry_from_inside_an_upcall_is_refused);
+  RUN_OVER(a_clock_that_goes_backwards_is_clamped_and_counted);
+  RUN_OVER(a_clock_that_jumps_ahead_costs_no_more_than_a_reconnect);
+  RUN_OVER(a_post_runs_in_the_next_entry);
+  RUN_OVER(a_birth_survives_every_failing_allocation);
+  RUN_OVER(a_mesh_survives_every_failing_allocation);
+  RUN_OVER(memory_stays_below_what_was_computed_before_the_start);
+  RUN_OVER(a_vote_in_steady_state_allocates_nothing);
+  RUN_OVER(a_broadcast_copies_no_body);
+  RUN_OVER(a_version_says_what_is_linked);
   return tap_done();
 }

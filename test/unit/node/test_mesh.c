@@ -121,6 +121,8 @@ static void leaders_come_first_then_the_nearest(void) {
 
 /* covers: H67, H30 */
 static void a_round_takes_a_number_of_datagrams_linear_in_its_members(void) {
+  /* The simulator's TCP acknowledges each segment by one of its own. */
+  const uint64_t each = over_transport() == HS2N_TRANSPORT_TCP ? 11 : 8;
   uint64_t datagrams[2];
 
   for (int k = 0; k < 2; k++) {
@@ -142,8 +144,8 @@ static void a_round_takes_a_number_of_datagrams_linear_in_its_members(void) {
   }
   printf("# 10 rounds: %llu datagrams with 4 nodes, %llu with 16\n",
          (unsigned long long)datagrams[0], (unsigned long long)datagrams[1]);
-  CHECK(datagrams[0] <= 10 * 8 * 3);
-  CHECK(datagrams[1] <= 10 * 8 * 15);
+  CHECK(datagrams[0] <= 10 * each * 3);
+  CHECK(datagrams[1] <= 10 * each * 15);
 }
 
 /* covers: H27 */
@@ -199,9 +201,9 @@ int main(void) {
   NETSIM_RUN_OVER_ALL(a_message_to_one_arrives_once_there_and_nowhere_else);
   NETSIM_RUN_OVER_ALL(a_broadcast_reaches_all_and_says_who_took_it);
   NETSIM_RUN_OVER_ALL(a_quorum_completes_when_its_weight_is_reached);
-  RUN(leaders_come_first_then_the_nearest);
-  RUN(a_round_takes_a_number_of_datagrams_linear_in_its_members);
-  RUN(what_is_known_of_a_peer_can_be_read);
-  RUN(two_runs_of_a_seed_send_the_same_packets);
+  RUN_OVER(leaders_come_first_then_the_nearest);
+  RUN_OVER(a_round_takes_a_number_of_datagrams_linear_in_its_members);
+  RUN_OVER(what_is_known_of_a_peer_can_be_read);
+  RUN_OVER(two_runs_of_a_seed_send_the_same_packets);
   return tap_done();
 }

@@ -130,7 +130,7 @@ static void who_stops_reading_holds_its_budget_and_no_more(void) {
 }
 
 int main(void) {
-  RUN(a_handler_of_five_seconds_costs_no_connection);
-  RUN(who_stops_reading_holds_its_budget_and_no_more);
+  RUN_OVER(a_handler_of_five_seconds_costs_no_connection);
+  RUN_OVER(who_stops_reading_holds_its_budget_and_no_more);
   return tap_done();
 }

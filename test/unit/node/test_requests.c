@@ -217,6 +217,6 @@ static void ten_thousand_blocks_come_from_peers_of_which_one_lies(void) {
 }
 
 int main(void) {
-  RUN(ten_thousand_blocks_come_from_peers_of_which_one_lies);
+  RUN_OVER(ten_thousand_blocks_come_from_peers_of_which_one_lies);
   return tap_done();
 }

@@ -335,6 +335,6 @@ int main(void) {
   NETSIM_RUN_OVER_ALL(only_the_application_acknowledges);
   NETSIM_RUN_OVER_ALL(a_rejected_message_completes_as_refused);
   NETSIM_RUN_OVER_ALL(a_busy_receiver_gets_it_again);
-  RUN(an_answer_leaves_in_the_turn_of_its_question);
+  RUN_OVER(an_answer_leaves_in_the_turn_of_its_question);
   return tap_done();
 }

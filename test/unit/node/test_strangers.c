@@ -190,13 +190,13 @@ static void no_payload_is_readable_and_none_passes_through_others(void) {
 }
 
 int main(void) {
-  RUN(a_node_of_another_chain_is_refused_at_both_ends);
-  RUN(a_key_in_no_committee_is_refused);
-  RUN(a_peer_with_another_key_is_refused);
-  RUN(an_address_that_leads_home_is_not_dialled_again);
-  RUN(addresses_are_tried_in_turn);
-  RUN(who_was_refused_is_taken_once_it_is_named);
-  RUN(hundreds_of_refusals_leave_no_memory_behind);
-  RUN(no_payload_is_readable_and_none_passes_through_others);
+  RUN_OVER(a_node_of_another_chain_is_refused_at_both_ends);
+  RUN_OVER(a_key_in_no_committee_is_refused);
+  RUN_OVER(a_peer_with_another_key_is_refused);
+  RUN_OVER(an_address_that_leads_home_is_not_dialled_again);
+  RUN_OVER(addresses_are_tried_in_turn);
+  RUN_OVER(who_was_refused_is_taken_once_it_is_named);
+  RUN_OVER(hundreds_of_refusals_leave_no_memory_behind);
+  RUN_OVER(no_payload_is_readable_and_none_passes_through_others);
   return tap_done();
 }

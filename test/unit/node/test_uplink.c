@@ -175,12 +175,12 @@ static void a_known_uplink_takes_no_memory(void) {
 }
 
 int main(void) {
-  RUN(a_broadcast_takes_as_long_as_the_uplink_says);
-  RUN(without_a_rate_nothing_is_held);
-  RUN(a_held_node_is_due_later_and_not_before);
-  RUN(a_clock_that_goes_back_gives_nothing_out);
-  RUN(a_clock_that_jumps_gives_one_datagram_out);
-  RUN(who_stops_while_the_uplink_is_busy_tells_all);
-  RUN(a_known_uplink_takes_no_memory);
+  RUN_OVER(a_broadcast_takes_as_long_as_the_uplink_says);
+  RUN_OVER(without_a_rate_nothing_is_held);
+  RUN_OVER(a_held_node_is_due_later_and_not_before);
+  RUN_OVER(a_clock_that_goes_back_gives_nothing_out);
+  RUN_OVER(a_clock_that_jumps_gives_one_datagram_out);
+  RUN_OVER(who_stops_while_the_uplink_is_busy_tells_all);
+  RUN_OVER(a_known_uplink_takes_no_memory);
   return tap_done();
 }

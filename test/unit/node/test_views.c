@@ -82,7 +82,7 @@ static void a_receiver_that_is_ahead_asks_for_no_more_of_it(void) {
 }
 
 int main(void) {
-  RUN(a_vote_overtakes_a_proposal_whose_view_has_ended);
-  RUN(a_receiver_that_is_ahead_asks_for_no_more_of_it);
+  RUN_OVER(a_vote_overtakes_a_proposal_whose_view_has_ended);
+  RUN_OVER(a_receiver_that_is_ahead_asks_for_no_more_of_it);
   return tap_done();
 }

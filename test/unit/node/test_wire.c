@@ -266,13 +266,13 @@ static void ten_thousand_votes_a_second_are_taken_with_flat_memory(void) {
 }
 
 int main(void) {
-  RUN(a_hundred_votes_of_one_turn_share_packets_and_none_waits);
-  RUN(one_vote_on_an_idle_link_leaves_at_once);
-  RUN(an_answer_leaves_together_with_the_acknowledgement);
-  RUN(a_mebibyte_costs_five_per_cent_at_most);
-  RUN(a_vote_waits_for_no_more_than_what_has_left_when_a_view_ends);
-  RUN(a_full_view_costs_little_besides_its_payload);
-  RUN(ten_thousand_votes_a_second_are_taken_with_flat_memory);
-  RUN(half_a_small_body_of_a_dead_view_does_no_harm);
+  RUN_OVER(a_hundred_votes_of_one_turn_share_packets_and_none_waits);
+  RUN_OVER(one_vote_on_an_idle_link_leaves_at_once);
+  RUN_OVER(an_answer_leaves_together_with_the_acknowledgement);
+  RUN_OVER(a_mebibyte_costs_five_per_cent_at_most);
+  RUN_OVER(a_vote_waits_for_no_more_than_what_has_left_when_a_view_ends);
+  RUN_OVER(a_full_view_costs_little_besides_its_payload);
+  RUN_OVER(ten_thousand_votes_a_second_are_taken_with_flat_memory);
+  RUN_OVER(half_a_small_body_of_a_dead_view_does_no_harm);
   return tap_done();
 }

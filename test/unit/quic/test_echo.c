@@ -1,7 +1,7 @@
 /* Who is not heard, although he hears: ways that are cut in one direction. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #define IDLE HS2N_MS(3000)
 #define KEEP_ALIVE HS2N_MS(750)

@@ -1,7 +1,7 @@
 /* Who is served first, out of many connections of one endpoint. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #define CONNS 32
 

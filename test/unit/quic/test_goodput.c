@@ -3,9 +3,9 @@
  * One endpoint of lib/quic by itself sends one stream after another, with
  * windows that hold nothing up; a node sends bodies to another with the limits
  * that users have.  Both are given the same link: rate, queue, delay, loss. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #include <hs2net/sim.h>
 

@@ -1,7 +1,7 @@
 /* How connections begin and end, and what each end is told. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #include <stdlib.h>
 
@@ -12,52 +12,6 @@ static bool drop_all(struct world *w, struct world_packet *p) {
 }
 
 /* ---- closing ------------------------------------------------------------ */
-
-static void a_close_tells_the_peer_its_reason(void) {
-  static const enum hs2n_reason reasons[] = {
-      HS2N_REASON_SHUTDOWN, HS2N_REASON_NOT_MEMBER, HS2N_REASON_SELF,
-      HS2N_REASON_APP_BUSY};
-
-  for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-    static struct world w;
-    struct world_conn *a;
-    struct world_conn *b;
-    struct world_conn *closer;
-    struct world_conn *other;
-
-    world_init(&w, 2, 100 + i);
-    REQUIRE(world_meet(&w, &a, &b));
-    closer = i % 2 == 0 ? a : b;
-    other = i % 2 == 0 ? b : a;
-    closer->conn->ops->conn_close(closer->conn, reasons[i]);
-    closer->conn = NULL;
-    world_run(&w, HS2N_MS(10));
-    CHECK(other->closed);
-    CHECK_EQ(other->why.reason, reasons[i]);
-    CHECK(other->why.by_peer);
-    CHECK(other->why.established);
-    CHECK(!closer->closed); /* no upcall after conn_close */
-    world_fini(&w);
-    CHECK_EQ(w.nodes[0].te.mem.live_bytes, 0);
-    CHECK_EQ(w.nodes[1].te.mem.live_bytes, 0);
-  }
-}
-
-/* Reasons that are only local never leave. */
-static void a_local_reason_is_not_sent(void) {
-  static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
-
-  world_init(&w, 2, 110);
-  REQUIRE(world_meet(&w, &a, &b));
-  a->conn->ops->conn_close(a->conn, HS2N_REASON_LOCAL);
-  a->conn = NULL;
-  world_run(&w, HS2N_MS(10));
-  CHECK(b->closed);
-  CHECK_EQ(b->why.reason, HS2N_REASON_NONE);
-  world_fini(&w);
-}
 
 static bool drop_first_close(struct world *w, struct world_packet *p) {
   unsigned *left = w->filter_data;
@@ -126,27 +80,6 @@ static void closed_connections_leave_nothing(void) {
 
 /* ---- who is there ------------------------------------------------------- */
 
-/* covers: G13 */
-static void dialling_with_the_wrong_key_is_refused_at_both_ends(void) {
-  static struct world w;
-  struct world_conn *a;
-
-  world_init(&w, 3, 120);
-  REQUIRE(world_start_all(&w));
-  a = world_dial_key(&w, 0, 1, &w.nodes[2].key);
-  REQUIRE(a != NULL);
-  world_run(&w, HS2N_MS(100));
-  CHECK(a->closed);
-  CHECK(!a->up);
-  CHECK_EQ(a->why.reason, HS2N_REASON_WRONG_KEY);
-  CHECK(!a->why.established);
-  CHECK_EQ(w.nodes[1].conns_n, 0); /* on_accept was not called */
-  CHECK_EQ(w.nodes[0].te.env.stats.handshakes_failed, 1);
-  CHECK_EQ(w.nodes[1].te.env.stats.handshakes_failed, 1);
-  CHECK_EQ(hs2ni_quic_of(w.nodes[1].link)->half_open, 0);
-  world_fini(&w);
-}
-
 static struct world_conn *dialler;
 
 static bool dialler_is_up(struct world *w) {
@@ -203,24 +136,6 @@ static void a_tls_alert_is_told_and_frees_at_once(void) {
   CHECK(w.nodes[1].te.mem.live_bytes - before < 2048);
   CHECK_EQ(w.nodes[1].te.env.stats.handshakes_failed, 1);
   CHECK_EQ(w.nodes[1].conns_n, 0);
-  world_fini(&w);
-}
-
-static void a_refusal_by_the_user_reaches_the_dialler(void) {
-  static struct world w;
-  struct world_conn *a;
-
-  world_init(&w, 2, 121);
-  w.nodes[1].accept = HS2N_REASON_NOT_MEMBER;
-  REQUIRE(world_start_all(&w));
-  a = world_dial(&w, 0, 1);
-  REQUIRE(a != NULL);
-  world_run(&w, HS2N_MS(100));
-  CHECK(a->closed);
-  CHECK_EQ(a->why.reason, HS2N_REASON_NOT_MEMBER);
-  CHECK(a->why.by_peer);
-  CHECK_EQ(w.nodes[1].conns_n, 0);
-  CHECK_EQ(hs2ni_quic_of(w.nodes[1].link)->conns.count, 0);
   world_fini(&w);
 }
 
@@ -634,14 +549,10 @@ static void footprints_are_upper_bounds(void) {
 }
 
 int main(void) {
-  RUN(a_close_tells_the_peer_its_reason);
-  RUN(a_local_reason_is_not_sent);
   RUN(a_lost_close_is_repeated);
   RUN(closed_connections_leave_nothing);
-  RUN(dialling_with_the_wrong_key_is_refused_at_both_ends);
   RUN(who_is_refused_is_not_heard_whatever_it_sends_before);
   RUN(a_tls_alert_is_told_and_frees_at_once);
-  RUN(a_refusal_by_the_user_reaches_the_dialler);
   RUN(a_dial_into_a_black_hole_ends_in_time);
   RUN(ten_thousand_dials_into_a_black_hole_leak_nothing);
   RUN(a_half_open_handshake_is_freed);

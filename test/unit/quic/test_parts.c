@@ -13,25 +13,25 @@ static struct hs2n_addr v4(uint8_t last, uint16_t port) {
 /* ---- rates -------------------------------------------------------------- */
 
 static void a_rate_gives_its_burst_and_then_its_rate(void) {
-  struct hs2ni_quic_rate r = {0};
+  struct hs2ni_rate r = {0};
   unsigned taken = 0;
 
   for (unsigned i = 0; i < 100; i++) {
-    taken += hs2ni_quic_rate_take(&r, HS2N_S(5), 10, 20);
+    taken += hs2ni_rate_take(&r, HS2N_S(5), 10, 20);
   }
   CHECK_EQ(taken, 20);
   taken = 0;
   for (unsigned ms = 0; ms < 2000; ms++) {
-    taken += hs2ni_quic_rate_take(&r, HS2N_S(5) + HS2N_MS(ms), 10, 20);
+    taken += hs2ni_rate_take(&r, HS2N_S(5) + HS2N_MS(ms), 10, 20);
   }
   CHECK_EQ(taken, 19); /* the 20th is due at 2,000 ms */
 }
 
 static void a_rate_of_zero_gives_nothing(void) {
-  struct hs2ni_quic_rate r = {0};
+  struct hs2ni_rate r = {0};
 
-  CHECK(!hs2ni_quic_rate_take(&r, HS2N_S(5), 0, 20));
-  CHECK(!hs2ni_quic_rate_take(&r, HS2N_S(5), 10, 0));
+  CHECK(!hs2ni_rate_take(&r, HS2N_S(5), 0, 20));
+  CHECK(!hs2ni_rate_take(&r, HS2N_S(5), 10, 0));
 }
 
 /* Never more than burst + rate x time in any window, whatever the calls. */
@@ -42,12 +42,12 @@ static void a_rate_keeps_to_its_bound_in_random_walks(void) {
   for (unsigned walk = 0; walk < 200; walk++) {
     const uint32_t per_s = 1 + (uint32_t)hs2ni_rng_below(&rng, 1000);
     const uint32_t burst = 1 + (uint32_t)hs2ni_rng_below(&rng, 50);
-    struct hs2ni_quic_rate r = {0};
+    struct hs2ni_rate r = {0};
     hs2n_time now = HS2N_S(1);
     uint64_t taken = 0;
 
     for (unsigned i = 0; i < 500; i++) {
-      taken += hs2ni_quic_rate_take(&r, now, per_s, burst);
+      taken += hs2ni_rate_take(&r, now, per_s, burst);
       now += hs2ni_rng_below(&rng, HS2N_MS(3));
     }
     CHECK(taken <= burst + (now - HS2N_S(1)) * per_s / HS2N_S(1) + 1);
@@ -58,7 +58,7 @@ static void a_rate_keeps_to_its_bound_in_random_walks(void) {
 
 static void a_source_is_an_ipv4_address_or_an_ipv6_64(void) {
   struct test_env t;
-  struct hs2ni_quic_sources s;
+  struct hs2ni_sources s;
   struct hs2n_addr a = {.family = HS2N_FAMILY_IPV6, .ip = {0x20, 1}};
   struct hs2n_addr b = a;
   const struct hs2n_addr c = v4(1, 1);
@@ -66,29 +66,29 @@ static void a_source_is_an_ipv4_address_or_an_ipv6_64(void) {
   const struct hs2n_addr e = v4(2, 1);
 
   test_env_init(&t, 0, 1);
-  REQUIRE(hs2ni_quic_sources_init(&s, &t.env) == HS2N_OK);
+  REQUIRE(hs2ni_sources_init(&s, &t.env) == HS2N_OK);
   b.ip[15] = 9;
-  CHECK(hs2ni_quic_source_of(&s, &a) == hs2ni_quic_source_of(&s, &b));
+  CHECK(hs2ni_source_of(&s, &a) == hs2ni_source_of(&s, &b));
   b.ip[7] = 9;
-  CHECK(hs2ni_quic_source_of(&s, &a) != hs2ni_quic_source_of(&s, &b));
-  CHECK(hs2ni_quic_source_of(&s, &c) == hs2ni_quic_source_of(&s, &d));
-  CHECK(hs2ni_quic_source_of(&s, &c) != hs2ni_quic_source_of(&s, &e));
-  hs2ni_quic_sources_fini(&s, &t.env);
+  CHECK(hs2ni_source_of(&s, &a) != hs2ni_source_of(&s, &b));
+  CHECK(hs2ni_source_of(&s, &c) == hs2ni_source_of(&s, &d));
+  CHECK(hs2ni_source_of(&s, &c) != hs2ni_source_of(&s, &e));
+  hs2ni_sources_fini(&s, &t.env);
   CHECK_EQ(t.mem.live_bytes, 0);
 }
 
 /* A million forged addresses push out each other, not those we know. */
 static void strangers_do_not_push_out_known_sources(void) {
   struct test_env t;
-  struct hs2ni_quic_sources s;
+  struct hs2ni_sources s;
   unsigned kept = 0;
 
   test_env_init(&t, 0, 2);
-  REQUIRE(hs2ni_quic_sources_init(&s, &t.env) == HS2N_OK);
+  REQUIRE(hs2ni_sources_init(&s, &t.env) == HS2N_OK);
   for (uint8_t i = 0; i < 32; i++) {
     const struct hs2n_addr a = v4(i, 1);
 
-    hs2ni_quic_source_of(&s, &a)->known = true;
+    hs2ni_source_of(&s, &a)->known = true;
   }
   for (uint32_t i = 0; i < 1000000; i++) {
     const struct hs2n_addr a = {.family = HS2N_FAMILY_IPV4,
@@ -96,15 +96,15 @@ static void strangers_do_not_push_out_known_sources(void) {
                                        (uint8_t)(i >> 8 & 0xffu),
                                        (uint8_t)(i & 0xffu)}};
 
-    (void)hs2ni_quic_source_of(&s, &a);
+    (void)hs2ni_source_of(&s, &a);
   }
   for (uint8_t i = 0; i < 32; i++) {
     const struct hs2n_addr a = v4(i, 1);
 
-    kept += hs2ni_quic_source_of(&s, &a)->known;
+    kept += hs2ni_source_of(&s, &a)->known;
   }
   CHECK_EQ(kept, 32);
-  hs2ni_quic_sources_fini(&s, &t.env);
+  hs2ni_sources_fini(&s, &t.env);
 }
 
 /* ---- tokens ------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* What lies between two endpoints: sizes, marks, addresses, keys. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 /* ---- paths -------------------------------------------------------------- */
 

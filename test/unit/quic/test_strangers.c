@@ -1,7 +1,7 @@
 /* What those get who are not, or not yet, a peer. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #include <stdlib.h>
 

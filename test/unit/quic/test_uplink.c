@@ -1,8 +1,8 @@
 /* What leaves, and when, where the uplink of an endpoint is bounded. */
 #include "base/addr.h"
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #define CONNS 6
 #define SLOW 1000000u /* bits a second */

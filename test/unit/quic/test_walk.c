@@ -1,9 +1,9 @@
 /* Random walks: two endpoints do anything, in any order, over any path.  The
  * model is simple: what was neither reset nor stopped arrives whole, every
  * stream ends, the windows are whole again, and nothing is left behind. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #define STEPS 250
 #define SEEDS 40

@@ -1,7 +1,7 @@
 /* Receive windows that grow, out of what all peers of a node share. */
+#include "link_world.h"
 #include "quic/endpoint.h"
 #include "tap.h"
-#include "world.h"
 
 #define OWN 262144u
 #define OWN_STREAM 131072u
@@ -47,8 +47,8 @@ static bool widened(struct world *w, uint64_t seed, struct world_conn **a,
 
 static void a_long_way_makes_the_window_grow(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
 
   REQUIRE(widened(&w, 1, &a, &b));
   CHECK_EQ(lent(b), FIFTH);
@@ -60,8 +60,8 @@ static void a_long_way_makes_the_window_grow(void) {
 
 static void little_traffic_makes_nothing_grow(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
 
   far_apart(&w, 2, 2);
   REQUIRE(world_start_all(&w) && world_connect(&w, 0, 1, &a, &b));
@@ -76,8 +76,8 @@ static void little_traffic_makes_nothing_grow(void) {
 
 static void nothing_grows_where_nothing_is_shared(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
 
   far_apart(&w, 2, 3);
   w.nodes[1].te.env.limits.rx_shared_bytes = 0;
@@ -90,8 +90,8 @@ static void nothing_grows_where_nothing_is_shared(void) {
 
 static void credit_that_is_kept_back_makes_nothing_grow(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
 
   far_apart(&w, 2, 4);
   w.nodes[1].no_credit = true;
@@ -109,8 +109,8 @@ static void credit_that_is_kept_back_makes_nothing_grow(void) {
  * byte more; one stream leaves to others what it always does. */
 static void a_wide_window_is_a_bound_like_any_other(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
   uint64_t before;
 
   REQUIRE(widened(&w, 5, &a, &b));
@@ -134,8 +134,8 @@ static void a_wide_window_is_a_bound_like_any_other(void) {
 
 static void a_stream_is_widened_with_its_connection(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
   uint64_t before;
 
   far_apart(&w, 2, 6);
@@ -171,8 +171,8 @@ static bool send_little(struct world *w, struct world_conn *a, unsigned times) {
 
 static void who_has_become_quiet_gives_back(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
 
   REQUIRE(widened(&w, 7, &a, &b));
   REQUIRE(send_little(&w, a, 100));
@@ -197,8 +197,8 @@ static void who_has_become_quiet_gives_back(void) {
 
 static void a_connection_that_ends_gives_back_all(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
 
   REQUIRE(widened(&w, 8, &a, &b));
   REQUIRE(lent(b) > 0);
@@ -238,8 +238,8 @@ static void two_that_compete_both_get_something(void) {
 /* covers: X8 */
 static void memory_stays_within_what_is_counted_for_wide_windows(void) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
   const struct hs2n_limits *l;
   int64_t before;
 
@@ -267,8 +267,8 @@ static void memory_stays_within_what_is_counted_for_wide_windows(void) {
 /* Fails the nth allocation after the connection is up, while windows grow. */
 static bool survives(uint64_t n) {
   static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
+  struct world_conn *a = NULL;
+  struct world_conn *b = NULL;
   struct test_mem *mem = &w.nodes[1].te.mem;
   bool reached = false;
 

@@ -76,7 +76,7 @@ static void only_who_may_fail_loses_its_storage_or_misbehaves(void) {
   struct hs2n_sim_chaos chaos = usual;
   struct hs2n_sim *sim;
 
-  hs2n_sim_config_default(&config, NODES, 71);
+  world_config(&config, NODES, 71);
   config.trace = look;
   config.trace_data = &seen;
   config.trace_level = 1;
@@ -135,7 +135,7 @@ static struct downs downs_under(const struct hs2n_sim_chaos *chaos,
                                    .on_stop = went_down};
   struct downs result;
 
-  hs2n_sim_config_default(&config, NODES, 72);
+  world_config(&config, NODES, 72);
   config.app = &app;
   downs.sim = world_meshed(&config);
   for (uint32_t i = 0; i < NODES; i++) {
@@ -211,12 +211,12 @@ static void a_timeline_is_a_function_of_its_seed(void) {
 }
 
 int main(void) {
-  RUN(each_kind_alone_happens_is_counted_and_ends);
-  RUN(all_kinds_come_together_and_end);
-  RUN(only_who_may_fail_loses_its_storage_or_misbehaves);
-  RUN(who_goes_down_is_back_in_time_and_never_too_many);
-  RUN(who_is_down_without_an_end_waits_for_chance);
-  RUN(a_start_that_fails_is_tried_again);
-  RUN(a_timeline_is_a_function_of_its_seed);
+  RUN_OVER(each_kind_alone_happens_is_counted_and_ends);
+  RUN_OVER(all_kinds_come_together_and_end);
+  RUN_OVER(only_who_may_fail_loses_its_storage_or_misbehaves);
+  RUN_OVER(who_goes_down_is_back_in_time_and_never_too_many);
+  RUN_OVER(who_is_down_without_an_end_waits_for_chance);
+  RUN_OVER(a_start_that_fails_is_tried_again);
+  RUN_OVER(a_timeline_is_a_function_of_its_seed);
   return tap_done();
 }

@@ -248,7 +248,7 @@ static void a_timer_that_never_rests_is_noticed(void) {
   struct hs2n_sim_config config;
   struct hs2n_sim *sim;
 
-  hs2n_sim_config_default(&config, 2, 15);
+  world_config(&config, 2, 15);
   config.app = &app;
   CHECK_EQ(hs2n_sim_new(&sim, &config), HS2N_OK);
   CHECK(hs2n_sim_start_all(sim));
@@ -285,7 +285,7 @@ static void a_callback_may_neither_run_the_world_nor_end_its_node(void) {
                                      .tick = wrong};
     struct hs2n_sim_config config;
 
-    hs2n_sim_config_default(&config, 2, 15);
+    world_config(&config, 2, 15);
     config.app = &app;
     CHECK_EQ(hs2n_sim_new(&m.sim, &config), HS2N_OK);
     CHECK(hs2n_sim_start_all(m.sim));
@@ -304,24 +304,24 @@ static void only_the_first_failure_counts(void) {
 }
 
 int main(void) {
-  RUN(a_message_that_nobody_sent_is_noticed);
-  RUN(a_message_that_comes_twice_is_noticed);
-  RUN(a_held_message_may_come_once_more_and_not_twice);
-  RUN(a_message_left_out_is_noticed);
-  RUN(a_message_that_never_comes_is_noticed);
-  RUN(sequence_numbers_may_not_go_back);
-  RUN(an_older_process_may_not_be_heard_after_a_newer);
-  RUN(a_changed_message_is_noticed);
-  RUN(a_message_of_another_sender_is_noticed);
-  RUN(an_ack_of_what_was_not_taken_is_noticed);
-  RUN(a_completion_that_comes_twice_is_noticed);
-  RUN(a_quorum_without_its_weight_is_noticed);
-  RUN(more_memory_than_the_worst_case_is_noticed);
-  RUN(memory_left_behind_is_noticed);
-  RUN(a_second_connection_is_noticed);
-  RUN(a_missing_connection_is_noticed);
-  RUN(a_timer_that_never_rests_is_noticed);
-  RUN(a_callback_may_neither_run_the_world_nor_end_its_node);
-  RUN(only_the_first_failure_counts);
+  RUN_OVER(a_message_that_nobody_sent_is_noticed);
+  RUN_OVER(a_message_that_comes_twice_is_noticed);
+  RUN_OVER(a_held_message_may_come_once_more_and_not_twice);
+  RUN_OVER(a_message_left_out_is_noticed);
+  RUN_OVER(a_message_that_never_comes_is_noticed);
+  RUN_OVER(sequence_numbers_may_not_go_back);
+  RUN_OVER(an_older_process_may_not_be_heard_after_a_newer);
+  RUN_OVER(a_changed_message_is_noticed);
+  RUN_OVER(a_message_of_another_sender_is_noticed);
+  RUN_OVER(an_ack_of_what_was_not_taken_is_noticed);
+  RUN_OVER(a_completion_that_comes_twice_is_noticed);
+  RUN_OVER(a_quorum_without_its_weight_is_noticed);
+  RUN_OVER(more_memory_than_the_worst_case_is_noticed);
+  RUN_OVER(memory_left_behind_is_noticed);
+  RUN_OVER(a_second_connection_is_noticed);
+  RUN_OVER(a_missing_connection_is_noticed);
+  RUN_OVER(a_timer_that_never_rests_is_noticed);
+  RUN_OVER(a_callback_may_neither_run_the_world_nor_end_its_node);
+  RUN_OVER(only_the_first_failure_counts);
   return tap_done();
 }

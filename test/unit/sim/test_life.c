@@ -46,6 +46,6 @@ static void one_seed_is_one_run(void) {
 }
 
 int main(void) {
-  RUN(one_seed_is_one_run);
+  RUN_OVER(one_seed_is_one_run);
   return tap_done();
 }

@@ -85,7 +85,7 @@ static void a_small_mtu_is_found(void) {
   struct hs2n_sim_config config;
   struct hs2n_sim *sim;
 
-  hs2n_sim_config_default(&config, 4, 13);
+  world_config(&config, 4, 13);
   CHECK_EQ(hs2n_sim_new(&sim, &config), HS2N_OK);
   CHECK_EQ(hs2n_sim_set_link(sim, HS2N_SIM_ALL, HS2N_SIM_ALL, &link), HS2N_OK);
   CHECK(hs2n_sim_start_all(sim));
@@ -162,7 +162,7 @@ static void connections_survive_a_nat_that_forgets(void) {
       .struct_size = sizeof(app), .self = &sim, .on_start = behind_a_nat};
   struct hs2n_sim_config config;
 
-  hs2n_sim_config_default(&config, 4, 16);
+  world_config(&config, 4, 16);
   config.app = &app;
   config.manual_members = true;
   CHECK_EQ(hs2n_sim_new(&sim, &config), HS2N_OK);
@@ -289,21 +289,21 @@ static void regions_have_their_distances(void) {
 }
 
 int main(void) {
-  RUN(loss_is_made_good);
-  RUN(bursts_of_loss_are_made_good);
-  RUN(a_datagram_that_comes_twice_is_taken_once);
-  RUN(what_is_overtaken_is_put_in_order);
-  RUN(flipped_bits_never_reach_the_application);
-  RUN(jitter_that_overtakes_is_put_in_order);
-  RUN(a_small_mtu_is_found);
-  RUN(one_deaf_direction_takes_the_connection_down);
-  RUN(a_partition_keeps_its_halves_meshed_and_heals);
-  RUN(connections_survive_a_nat_that_forgets);
-  RUN(who_has_moved_is_connected_again);
-  RUN(a_broadcast_shares_the_uplink);
-  RUN(an_incast_queues_at_the_receiver);
-  RUN(a_link_has_a_rate_of_its_own);
-  RUN(a_port_marks_before_it_loses);
-  RUN(regions_have_their_distances);
+  RUN_OVER(loss_is_made_good);
+  RUN_OVER(bursts_of_loss_are_made_good);
+  RUN_OVER(a_datagram_that_comes_twice_is_taken_once);
+  RUN_OVER(what_is_overtaken_is_put_in_order);
+  RUN_OVER(flipped_bits_never_reach_the_application);
+  RUN_OVER(jitter_that_overtakes_is_put_in_order);
+  RUN_OVER(a_small_mtu_is_found);
+  RUN_OVER(one_deaf_direction_takes_the_connection_down);
+  RUN_OVER(a_partition_keeps_its_halves_meshed_and_heals);
+  RUN_OVER(connections_survive_a_nat_that_forgets);
+  RUN_OVER(who_has_moved_is_connected_again);
+  RUN_OVER(a_broadcast_shares_the_uplink);
+  RUN_OVER(an_incast_queues_at_the_receiver);
+  RUN_OVER(a_link_has_a_rate_of_its_own);
+  RUN_OVER(a_port_marks_before_it_loses);
+  RUN_OVER(regions_have_their_distances);
   return tap_done();
 }

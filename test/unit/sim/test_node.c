@@ -63,7 +63,7 @@ static void a_thousand_starts_and_stops_leave_nothing_behind(void) {
   struct hs2n_sim_config config;
   struct hs2n_sim *sim;
 
-  hs2n_sim_config_default(&config, 2, 3);
+  world_config(&config, 2, 3);
   CHECK_EQ(hs2n_sim_new(&sim, &config), HS2N_OK);
   CHECK_EQ(hs2n_sim_start(sim, 0), HS2N_OK);
   for (int i = 0; i < 1000 && hs2n_sim_failure(sim) == NULL; i++) {
@@ -78,7 +78,10 @@ static void a_thousand_starts_and_stops_leave_nothing_behind(void) {
     CHECK(!hs2n_sim_running(sim, 1));
     CHECK_EQ(memory_of(sim, 1).live_bytes, 0);
   }
-  CHECK(world_node(sim, 0).connections_opened > 500);
+  /* A call over TCP that nobody takes is refused at once and comes again after
+   * a back-off; QUIC's waits for the next process. */
+  CHECK(world_node(sim, 0).connections_opened >
+        (over_transport() == HS2N_TRANSPORT_TCP ? 200 : 500));
   CHECK(memory_of(sim, 0).peak_bytes < 2u << 20);
   CHECK(world_well(sim));
   hs2n_sim_free(sim);
@@ -110,7 +113,7 @@ static void a_socket_has_an_end(void) {
   struct hs2n_sim_config config;
   struct hs2n_sim *sim;
 
-  hs2n_sim_config_default(&config, 2, 5);
+  world_config(&config, 2, 5);
   config.socket_bytes = 10000;
   sim = world_meshed(&config);
   hs2n_sim_pause(sim, 1, HS2N_S(1));
@@ -181,7 +184,7 @@ static void each_allocation_of_a_start_may_fail(void) {
   uint64_t at = 1;
   int err = HS2N_ERR_NO_MEMORY;
 
-  hs2n_sim_config_default(&config, 4, 8);
+  world_config(&config, 4, 8);
   CHECK_EQ(hs2n_sim_new(&sim, &config), HS2N_OK);
   for (; err != HS2N_OK && at < 10000; at++) {
     hs2n_sim_fail_alloc(sim, 0, 0, at);
@@ -231,7 +234,7 @@ static void each_allocation_of_a_world_may_fail(void) {
     struct hs2n_sim *sim = NULL;
 
     test_mem_init(&mem, at);
-    hs2n_sim_config_default(&config, 3, 1);
+    world_config(&config, 3, 1);
     config.mem = &mem.mem;
     err = hs2n_sim_new(&sim, &config);
     CHECK(err == HS2N_OK || err == HS2N_ERR_NO_MEMORY);
@@ -397,7 +400,7 @@ static void an_application_plugs_in(void) {
                                    .tick = app_tick};
   struct hs2n_sim_config config;
 
-  hs2n_sim_config_default(&config, 2, 12);
+  world_config(&config, 2, 12);
   config.app = &app;
   CHECK_EQ(hs2n_sim_new(&a.sim, &config), HS2N_OK);
   hs2n_sim_set_drift(a.sim, 0, 30000);
@@ -418,18 +421,18 @@ static void an_application_plugs_in(void) {
 }
 
 int main(void) {
-  RUN(a_crash_is_noticed_and_a_restart_makes_good);
-  RUN(a_node_stops_in_order);
-  RUN(a_thousand_starts_and_stops_leave_nothing_behind);
-  RUN(who_paused_hears_what_waited_in_its_socket);
-  RUN(a_socket_has_an_end);
-  RUN(clocks_drift_and_jump_as_told);
-  RUN(a_clock_that_drifts_and_jumps_loses_no_message);
-  RUN(each_allocation_of_a_start_may_fail);
-  RUN(a_node_short_of_memory_recovers);
-  RUN(each_allocation_of_a_world_may_fail);
-  RUN(a_slow_disk_loses_what_was_not_durable);
-  RUN(a_full_disk_takes_nothing_more);
-  RUN(an_application_plugs_in);
+  RUN_OVER(a_crash_is_noticed_and_a_restart_makes_good);
+  RUN_OVER(a_node_stops_in_order);
+  RUN_OVER(a_thousand_starts_and_stops_leave_nothing_behind);
+  RUN_OVER(who_paused_hears_what_waited_in_its_socket);
+  RUN_OVER(a_socket_has_an_end);
+  RUN_OVER(clocks_drift_and_jump_as_told);
+  RUN_OVER(a_clock_that_drifts_and_jumps_loses_no_message);
+  RUN_OVER(each_allocation_of_a_start_may_fail);
+  RUN_OVER(a_node_short_of_memory_recovers);
+  RUN_OVER(each_allocation_of_a_world_may_fail);
+  RUN_OVER(a_slow_disk_loses_what_was_not_durable);
+  RUN_OVER(a_full_disk_takes_nothing_more);
+  RUN_OVER(an_application_plugs_in);
   return tap_done();
 }

@@ -28,7 +28,7 @@ static struct hs2n_sim *empty(uint32_t nodes) {
   struct hs2n_sim_config config;
   struct hs2n_sim *sim = NULL;
 
-  hs2n_sim_config_default(&config, nodes, 1);
+  world_config(&config, nodes, 1);
   CHECK_EQ(hs2n_sim_new(&sim, &config), HS2N_OK);
   return sim;
 }
@@ -261,16 +261,35 @@ static void options_are_understood(void) {
   CHECK_EQ(o.at_most, HS2N_S(5400));
   CHECK_EQ(parse(&o, "--trace story"), HS2N_OK);
   CHECK_TEXT(o.story, "story");
+  CHECK_EQ(o.transport, HS2N_TRANSPORT_QUIC);
+  CHECK_EQ(parse(&o, "--transport tcp story"), HS2N_OK);
+  CHECK_EQ(o.transport, HS2N_TRANSPORT_TCP);
+  CHECK_TEXT(o.story, "story");
+  CHECK_EQ(parse(&o, "--transport quic"), HS2N_OK);
+  CHECK_EQ(o.transport, HS2N_TRANSPORT_QUIC);
 }
 
 static void nonsense_on_the_command_line_is_refused(void) {
   static const char *const nonsense[] = {
-      "--seed",      "--seed x",      "--seed 1x",
-      "--seed -1",   "--seeds 3",     "--seeds 3..",
-      "--seeds ..3", "--seeds 4..3",  "--seeds 1...3",
-      "--minutes",   "--minutes 1.5", "--seed 18446744073709551616",
-      "--what",      "one two",       "--minutes 99999999999999999",
-      "-",           "--seeds 1..2x",
+      "--seed",
+      "--seed x",
+      "--seed 1x",
+      "--seed -1",
+      "--seeds 3",
+      "--seeds 3..",
+      "--seeds ..3",
+      "--seeds 4..3",
+      "--seeds 1...3",
+      "--minutes",
+      "--minutes 1.5",
+      "--seed 18446744073709551616",
+      "--what",
+      "one two",
+      "--minutes 99999999999999999",
+      "-",
+      "--seeds 1..2x",
+      "--transport",
+      "--transport story",
   };
   struct hs2n_sim_options o = {.first_seed = 99};
 
@@ -382,20 +401,20 @@ static void a_bad_configuration_is_refused(void) {
     uint64_t more;
   } newer = {.more = 0};
 
-  hs2n_sim_config_default(&c, 0, 1);
+  world_config(&c, 0, 1);
   CHECK_EQ(hs2n_sim_new(&sim, &c), HS2N_ERR_INVALID);
-  hs2n_sim_config_default(&c, HS2N_SIM_NODES_MAX + 1, 1);
+  world_config(&c, HS2N_SIM_NODES_MAX + 1, 1);
   CHECK_EQ(hs2n_sim_new(&sim, &c), HS2N_ERR_INVALID);
-  hs2n_sim_config_default(&c, 2, 1);
+  world_config(&c, 2, 1);
   c.key_of = forward;
   CHECK_EQ(hs2n_sim_new(&sim, &c), HS2N_ERR_INVALID);
-  hs2n_sim_config_default(&c, 3, 1);
+  world_config(&c, 3, 1);
   c.key_of = chain;
   CHECK_EQ(hs2n_sim_new(&sim, &c), HS2N_ERR_INVALID);
-  hs2n_sim_config_default(&c, 3, 1);
+  world_config(&c, 3, 1);
   c.trace_ring = 0;
   CHECK_EQ(hs2n_sim_new(&sim, &c), HS2N_ERR_INVALID);
-  hs2n_sim_config_default(&newer.c, 3, 1);
+  world_config(&newer.c, 3, 1);
   newer.c.struct_size = sizeof(newer);
   newer.more = 1;
   CHECK_EQ(hs2n_sim_new(&sim, &newer.c), HS2N_ERR_VERSION);
@@ -405,17 +424,17 @@ static void a_bad_configuration_is_refused(void) {
 }
 
 int main(void) {
-  RUN(events_come_by_time_and_then_in_order);
-  RUN(the_node_that_is_due_first_is_found);
-  RUN(many_changes_of_links_leave_what_was_said_last);
-  RUN(a_clock_and_its_inverse_agree);
-  RUN(completions_end_in_any_order);
-  RUN(an_event_reads_as_a_line);
-  RUN(options_are_understood);
-  RUN(nonsense_on_the_command_line_is_refused);
-  RUN(stories_are_told_by_seed);
-  RUN(a_failing_story_says_how_to_repeat_it);
-  RUN(a_run_that_differs_is_noticed);
-  RUN(a_bad_configuration_is_refused);
+  RUN_OVER(events_come_by_time_and_then_in_order);
+  RUN_OVER(the_node_that_is_due_first_is_found);
+  RUN_OVER(many_changes_of_links_leave_what_was_said_last);
+  RUN_OVER(a_clock_and_its_inverse_agree);
+  RUN_OVER(completions_end_in_any_order);
+  RUN_OVER(an_event_reads_as_a_line);
+  RUN_OVER(options_are_understood);
+  RUN_OVER(nonsense_on_the_command_line_is_refused);
+  RUN_OVER(stories_are_told_by_seed);
+  RUN_OVER(a_failing_story_says_how_to_repeat_it);
+  RUN_OVER(a_run_that_differs_is_noticed);
+  RUN_OVER(a_bad_configuration_is_refused);
   return tap_done();
 }

@@ -38,7 +38,9 @@ static void configure(void *self, uint32_t node, struct hs2n_config *config,
     rec->identity = config->identity;
     config->record = take;
     config->record_data = rec;
-    config->uplink_bits_per_s = 20000000; /* the replay must keep to it too */
+    if (config->transport == HS2N_TRANSPORT_QUIC) {
+      config->uplink_bits_per_s = 20000000; /* the replay must keep to it too */
+    }
   }
 }
 
@@ -106,7 +108,7 @@ static void eventful_init(struct eventful *e, uint64_t seed,
   *e = (struct eventful){.app = {.struct_size = sizeof(e->app),
                                  .self = &e->rec,
                                  .configure = configure}};
-  hs2n_sim_config_default(&config, 4, seed);
+  world_config(&config, 4, seed);
   config.app = &e->app;
   config.limits = &limits;
   REQUIRE(hs2n_sim_new(&e->sim, &config) == HS2N_OK);
@@ -239,7 +241,7 @@ static void brief_init(struct eventful *e, uint64_t fail_at) {
   *e = (struct eventful){.app = {.struct_size = sizeof(e->app),
                                  .self = &e->rec,
                                  .configure = configure}};
-  hs2n_sim_config_default(&config, 2, 8);
+  world_config(&config, 2, 8);
   config.app = &e->app;
   REQUIRE(hs2n_sim_new(&e->sim, &config) == HS2N_OK);
   hs2n_sim_fail_alloc(e->sim, RECORDED, 0, fail_at);
@@ -345,6 +347,9 @@ static void another_identity_or_version_is_refused(void) {
   e.rec.bytes[1] = HS2N_RECORD_FORMAT + 1;
   CHECK_EQ(hs2n_replay_new(&replay, all, &t.mem, e.rec.identity, NULL, NULL),
            HS2N_ERR_VERSION);
+  e.rec.bytes[1] = HS2N_RECORD_FORMAT - 1; /* knew no transport */
+  CHECK_EQ(hs2n_replay_new(&replay, all, &t.mem, e.rec.identity, NULL, NULL),
+           HS2N_ERR_VERSION);
   e.rec.bytes[0] = 0;
   CHECK_EQ(hs2n_replay_new(&replay, all, &t.mem, e.rec.identity, NULL, NULL),
            HS2N_ERR_MALFORMED);
@@ -354,11 +359,11 @@ static void another_identity_or_version_is_refused(void) {
 }
 
 int main(void) {
-  RUN(a_replayed_node_is_the_recorded_one);
-  RUN(a_recording_that_breaks_off_is_replayed_up_to_there);
-  RUN(what_differs_is_noticed_and_said);
-  RUN(each_allocation_that_fails_is_recorded_and_replayed);
-  RUN(a_replay_that_finds_no_memory_says_so_and_leaks_nothing);
-  RUN(another_identity_or_version_is_refused);
+  RUN_OVER(a_replayed_node_is_the_recorded_one);
+  RUN_OVER(a_recording_that_breaks_off_is_replayed_up_to_there);
+  RUN_OVER(what_differs_is_noticed_and_said);
+  RUN_OVER(each_allocation_that_fails_is_recorded_and_replayed);
+  RUN_OVER(a_replay_that_finds_no_memory_says_so_and_leaks_nothing);
+  RUN_OVER(another_identity_or_version_is_refused);
   return tap_done();
 }

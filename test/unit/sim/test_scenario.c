@@ -109,11 +109,11 @@ static void a_node_can_be_called_as_it_is(void) {
 }
 
 int main(void) {
-  RUN(a_timeline_is_laid_down_ahead);
-  RUN(notes_are_in_the_trace_and_in_the_hash);
-  RUN(an_invariant_of_the_user_breaks_the_run_off);
-  RUN(chance_of_the_scenario_is_of_its_seed);
-  RUN(what_nodes_say_to_messages_can_be_set);
-  RUN(a_node_can_be_called_as_it_is);
+  RUN_OVER(a_timeline_is_laid_down_ahead);
+  RUN_OVER(notes_are_in_the_trace_and_in_the_hash);
+  RUN_OVER(an_invariant_of_the_user_breaks_the_run_off);
+  RUN_OVER(chance_of_the_scenario_is_of_its_seed);
+  RUN_OVER(what_nodes_say_to_messages_can_be_set);
+  RUN_OVER(a_node_can_be_called_as_it_is);
   return tap_done();
 }

@@ -2,6 +2,7 @@
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
 
+#include "over.h"
 #include "tap.h"
 #include "test_mem.h"
 
@@ -16,6 +17,12 @@ static inline void world_print(void *user_data,
 
   (void)user_data;
   printf("# %s\n", hs2n_sim_event_text(event, line));
+}
+
+static inline void world_config(struct hs2n_sim_config *out, uint32_t nodes,
+                                uint64_t seed) {
+  hs2n_sim_config_default(out, nodes, seed);
+  out->transport = over_transport();
 }
 
 /* All run and are connected. */
@@ -34,7 +41,7 @@ world_meshed(const struct hs2n_sim_config *config) {
 static inline struct hs2n_sim *world_of(uint32_t nodes, uint64_t seed) {
   struct hs2n_sim_config config;
 
-  hs2n_sim_config_default(&config, nodes, seed);
+  world_config(&config, nodes, seed);
   return world_meshed(&config);
 }
 

@@ -60,7 +60,10 @@ static void renew(struct end *e, const char *alpn, const char *sni) {
   wolfSSL_free(s->ssl);
   s->ssl = wolfSSL_new(s->tls->contexts[s->role]);
   wolfSSL_SetCertCbCtx(s->ssl, s);
-  wolfSSL_set_quic_transport_version(s->ssl, 0x39);
+  wolfSSL_set_quic_transport_version(s->ssl, s->stream != NULL ? 0xffa5 : 0x39);
+  if (s->stream != NULL) {
+    (void)wolfSSL_set_quic_transport_params(s->ssl, (const uint8_t *)"\1", 1);
+  }
   (void)wolfSSL_set_app_data(s->ssl, s);
   if (alpn != NULL) {
     (void)snprintf(name, sizeof(name), "%s", alpn);
@@ -84,17 +87,18 @@ static void renew(struct end *e, const char *alpn, const char *sni) {
 static int secrets_anyway(WOLFSSL *ssl, WOLFSSL_ENCRYPTION_LEVEL level,
                           const uint8_t *rx, const uint8_t *tx, size_t len) {
   struct hs2ni_tls_session *s = wolfSSL_get_app_data(ssl);
-  ngtcp2_conn *conn = s->conn_ref->get_conn(s->conn_ref);
   const uint8_t *params;
   size_t params_len;
 
-  if ((s->role == HS2NI_TLS_SERVER) ==
-          (level == wolfssl_encryption_handshake) &&
-      !s->params_taken) {
+  if (s->stream != NULL) {
+    s->params_taken = true;
+  } else if ((s->role == HS2NI_TLS_SERVER) ==
+                 (level == wolfssl_encryption_handshake) &&
+             !s->params_taken) {
     s->params_taken = true;
     wolfSSL_get_peer_quic_transport_params(ssl, &params, &params_len);
-    CHECK_EQ(ngtcp2_conn_decode_and_set_remote_transport_params(conn, params,
-                                                                params_len),
+    CHECK_EQ(ngtcp2_conn_decode_and_set_remote_transport_params(
+                 s->conn_ref->get_conn(s->conn_ref), params, params_len),
              0);
   }
   return hs2ni_tls_quic_method()->set_encryption_secrets(ssl, level, rx, tx,

@@ -1,13 +1,14 @@
-/* world: QUIC endpoints joined by a pipe that loses, doubles, delays and
- * reorders, on virtual time.
+/* link_world: links on virtual time, over datagrams that get lost, doubled,
+ * delayed and reordered (QUIC), over pipes of any chunks (TCP), or in memory.
  *
  * Real ngtcp2 and real TLS, but no socket, clock or system randomness: a run
  * is a function of its seed.  Every stream carries bytes of one pattern from
  * a place that follows from its id, so a receiver can check what it gets. */
-#ifndef WORLD_H
-#define WORLD_H
+#ifndef LINK_WORLD_H
+#define LINK_WORLD_H
 
 #include "quic/quic.h"
+#include "tcp/tcp.h"
 #include "test_env.h"
 
 #define WORLD_NODES_MAX 3
@@ -111,7 +112,34 @@ struct world_packet {
   uint8_t *bytes;
 };
 
+/* What lies between the links. */
+struct world_carrier {
+  const char *name;
+  /* Makes node->link; returns its error. */
+  int (*start)(struct world *w, struct world_node *node);
+  void (*stop)(struct world *w, struct world_node *node);
+  /* Takes an entry of poll_tx. */
+  void (*take)(struct world *w, struct world_node *node,
+               const struct hs2n_tx *tx);
+  /* Delivers what is due. */
+  void (*deliver)(struct world *w);
+  hs2n_time (*next)(struct world *w); /* when something is */
+  /* Lets nothing pass between two nodes, or lets it again. */
+  void (*part)(struct world *w, size_t a, size_t b, bool apart);
+  void (*fini)(struct world *w);
+};
+extern const struct world_carrier world_udp;
+extern const struct world_carrier world_tcp;
+extern const struct world_carrier world_mem;
+
+/* What the user of all connections does. */
+extern const struct hs2ni_link_user world_user;
+
+struct world_pipe;
+struct memnet;
+
 struct world {
+  const struct world_carrier *carrier;
   hs2n_time now;
   struct hs2ni_rng rng;
   struct world_node nodes[WORLD_NODES_MAX];
@@ -129,12 +157,23 @@ struct world {
   /* Looks at a packet that leaves; false drops it. */
   bool (*filter)(struct world *w, struct world_packet *p);
   void *filter_data;
-  struct world_conn *watched[2]; /* by world_exchange */
+  struct world_conn *watched[2];              /* by world_exchange */
+  bool cut[WORLD_NODES_MAX][WORLD_NODES_MAX]; /* from, to: nothing passes */
+  /* Over TCP */
+  struct world_pipe *pipes;
+  size_t pipes_n;
+  size_t piece_max;    /* bytes come in pieces of up to this; 0: as they are */
+  size_t socket_bytes; /* that a socket takes ahead; 0: 64 KiB */
+  /* In memory */
+  struct memnet *memnet;
   uint8_t *tx_memory;
 };
 
-/* Makes n nodes with keys and addresses of their own and default limits. */
+/* Makes n nodes with keys and addresses of their own and default limits, that
+ * speak QUIC. */
 void world_init(struct world *w, size_t n, uint64_t seed);
+void world_init_over(struct world *w, size_t n, uint64_t seed,
+                     const struct world_carrier *carrier);
 /* Starts a node's endpoint; limits may be changed before. */
 int world_start(struct world *w, size_t node);
 /* As above for all; false when one fails. */
@@ -143,6 +182,9 @@ bool world_start_all(struct world *w);
 void world_stop(struct world *w, size_t node);
 void world_fini(struct world *w);
 
+/* Lets nothing pass between two nodes, or lets it again. */
+void world_part(struct world *w, size_t a, size_t b, bool apart);
+
 /* Runs until time has gone on by d. */
 void world_run(struct world *w, hs2n_time d);
 /* Runs until done says so, or for d at most; returns whether it did. */
@@ -150,6 +192,10 @@ bool world_until(struct world *w, bool (*done)(struct world *w), hs2n_time d);
 /* Puts bytes onto the wire as if from says so. */
 void world_inject(struct world *w, const struct hs2n_addr *from,
                   const struct hs2n_addr *to, const uint8_t *bytes, size_t len);
+
+bool world_same_addr(const struct hs2n_addr *a, const struct hs2n_addr *b);
+/* A new user of a connection of node. */
+struct world_conn *world_conn_new(struct world_node *node);
 
 /* Dials; NULL on failure. */
 struct world_conn *world_dial(struct world *w, size_t from, size_t to);
@@ -173,4 +219,4 @@ struct world_stream *world_in(struct world_conn *c, uint64_t id);
 /* All streams sent by a have arrived whole at b. */
 bool world_arrived(const struct world_conn *a, const struct world_conn *b);
 
-#endif /* WORLD_H */
+#endif /* LINK_WORLD_H */

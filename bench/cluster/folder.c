@@ -15,12 +15,13 @@
 
 /* A socket bound to a free port, or to a given one, so that no two replicas
  * get the same. */
-static int bind_port(uint16_t *port) {
+static int bind_port(enum hs2n_transport transport, uint16_t *port) {
   struct sockaddr_in addr = {.sin_family = AF_INET,
                              .sin_port = htons(*port),
                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
   socklen_t len = sizeof(addr);
-  const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const int type = transport == HS2N_TRANSPORT_TCP ? SOCK_STREAM : SOCK_DGRAM;
+  const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
 
   if (fd < 0) {
     return -1;
@@ -42,7 +43,7 @@ static bool choose_ports(const struct options *o, uint16_t *ports,
 
   while (count < o->replicas) {
     ports[count] = o->base_port == 0 ? 0 : (uint16_t)(o->base_port + count);
-    fds[count] = bind_port(&ports[count]);
+    fds[count] = bind_port(o->transport, &ports[count]);
     if (fds[count] < 0) {
       *out_wrong = ports[count];
       break;
@@ -121,6 +122,7 @@ static void configure(const struct options *o, struct rep_setup *setup) {
   c->block_txs_max = o->block_txs_max;
   c->block_bytes_max = o->block_bytes_max;
   setup->storage = o->storage;
+  setup->transport = o->transport;
   setup->uplink_bits_per_s = o->uplink_mbit * 1000000;
   setup->members = o->replicas;
 }
@@ -133,8 +135,9 @@ static const char *fill(const struct options *o, struct child *children,
 
   configure(o, setup);
   if (!choose_ports(o, ports, &port)) {
-    (void)snprintf(text, len, "UDP port %u of 127.0.0.1: %s", (unsigned)port,
-                   strerror(errno));
+    (void)snprintf(text, len, "%s port %u of 127.0.0.1: %s",
+                   o->transport == HS2N_TRANSPORT_TCP ? "TCP" : "UDP",
+                   (unsigned)port, strerror(errno));
     return text;
   }
   choose_addrs(o, ports, setup->addrs);

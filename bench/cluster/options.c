@@ -21,6 +21,7 @@ static const char help[] =
     "  --tx-bytes N          size of a transaction, 8 to 65536 (default 512)\n"
     "  --duration TIME       such as 20s, 500ms or 2m (default 20s)\n"
     "  --no-kill             let all replicas live\n"
+    "  --transport KIND      quic, or tcp: TCP and TLS 1.3 (default quic)\n"
     "  --storage KIND        fsync: votes wait for the disk; file: written,\n"
     "                        not synced; memory: nothing is kept, implies\n"
     "                        --no-kill (default fsync)\n"
@@ -32,7 +33,7 @@ static const char help[] =
     "                        0: nothing (default 0)\n"
     "  --sweep               raise the rate until latency doubles, and show\n"
     "                        what was reached at each step\n"
-    "  --base-port N         UDP ports N, N+1, ...; 0: any free (default 0)\n"
+    "  --base-port N         ports N, N+1, ...; 0: any free (default 0)\n"
     "  --netns FD            replica i runs in the network namespace open as\n"
     "                        descriptor FD + i, at 10.77.0.(i + 1), see\n"
     "                        hs2net-impair\n"
@@ -46,6 +47,7 @@ static const char help[] =
     "Examples:\n"
     "  hs2net-cluster\n"
     "  hs2net-cluster --replicas 7 --rate 500 --duration 1m\n"
+    "  hs2net-cluster --transport tcp\n"
     "  hs2net-cluster --storage memory --sweep --json sweep.json\n";
 
 static bool number(const char *text, uint64_t min, uint64_t max,
@@ -85,6 +87,17 @@ static bool duration(const char *text, hs2n_time *out) {
   return *out >= HS2N_S(1) && *out <= HS2N_S(86400);
 }
 
+static bool transport(const char *text, enum hs2n_transport *out) {
+  if (strcmp(text, "quic") == 0) {
+    *out = HS2N_TRANSPORT_QUIC;
+  } else if (strcmp(text, "tcp") == 0) {
+    *out = HS2N_TRANSPORT_TCP;
+  } else {
+    return false;
+  }
+  return true;
+}
+
 static bool storage(const char *text, enum rep_store_sync *out) {
   if (strcmp(text, "fsync") == 0 || strcmp(text, "on") == 0) {
     *out = REP_STORE_FSYNC;
@@ -105,6 +118,7 @@ enum name {
   RATE,
   TX_BYTES,
   DURATION,
+  TRANSPORT,
   STORAGE,
   FSYNC,
   BLOCK_TXS,
@@ -127,6 +141,7 @@ static const struct {
     [RATE] = {"--rate", "a number from 0 to 10000000"},
     [TX_BYTES] = {"--tx-bytes", "a number from 8 to 65536"},
     [DURATION] = {"--duration", "a time of 1s or more, such as 20s or 2m"},
+    [TRANSPORT] = {"--transport", "quic or tcp"},
     [STORAGE] = {"--storage", "fsync, file or memory"},
     [FSYNC] = {"--fsync", "on or off"},
     [BLOCK_TXS] = {"--block-max-txs", "a number from 1 to 100000"},
@@ -158,6 +173,9 @@ static bool set(struct options *o, enum name name, const char *text) {
     break;
   case DURATION:
     ok = duration(text, &o->duration);
+    break;
+  case TRANSPORT:
+    ok = transport(text, &o->transport);
     break;
   case STORAGE:
     ok = text[0] != 'o' && storage(text, &o->storage);
@@ -269,6 +287,9 @@ static enum options_result check(struct options *o) {
   }
   if (o->base_port != 0 && o->base_port + o->replicas > 65535) {
     return wrong("--base-port", "leaves too few ports for all replicas");
+  }
+  if (o->transport == HS2N_TRANSPORT_TCP && o->uplink_mbit != 0) {
+    return wrong("--uplink-mbit", "can't be known over TCP");
   }
   if (!netns_open(o)) {
     return wrong("--netns", "wants an open descriptor for each replica");

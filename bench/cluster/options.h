@@ -15,6 +15,7 @@ struct options {
   bool keep;
   bool sweep;
   enum rep_store_sync storage;
+  enum hs2n_transport transport;
   uint32_t block_txs_max;
   uint32_t block_bytes_max;
   uint32_t timer_ms;    /* least time-out of a view */

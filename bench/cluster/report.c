@@ -34,8 +34,9 @@ void report_title(const struct options *o) {
   char rate[32];
 
   (void)printf("hs2net-cluster %s: HotStuff-2 on %u replicas, a process each, "
-               "over QUIC %s\n",
+               "over %s %s\n",
                hs2n_version(), (unsigned)o->replicas,
+               o->transport == HS2N_TRANSPORT_TCP ? "TCP and TLS" : "QUIC",
                o->netns_fd < 0 ? "on loopback" : "between namespaces");
   if (o->sweep) {
     (void)printf("rising load of %u B transactions, %s\n\n",
@@ -188,6 +189,8 @@ static void json_options(struct json *j, const struct options *o) {
   json_u64(j, "rate", o->rate);
   json_u64(j, "tx_bytes", o->tx_bytes);
   json_number(j, "duration_s", (double)o->duration / 1e9);
+  json_text(j, "transport",
+            o->transport == HS2N_TRANSPORT_TCP ? "tcp" : "quic");
   json_text(j, "storage", storage_name(o->storage));
   json_bool(j, "kill", o->kill);
   json_u64(j, "block_txs_max", o->block_txs_max);

@@ -109,6 +109,7 @@ void endpoint_open(struct endpoint *e, struct endpoint_config config) {
   node_config.types = types;
   node_config.types_n = sizeof(types) / sizeof(types[0]);
   node_config.log = print_log;
+  node_config.transport = config.transport;
   if (config.mem != NULL) {
     node_config.mem = config.mem;
   }

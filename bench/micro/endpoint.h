@@ -33,6 +33,7 @@ struct endpoint_config {
   uint32_t spin_us;
   uint32_t peers_max;         /* 0: 2 */
   const struct hs2n_mem *mem; /* NULL: the C library's */
+  enum hs2n_transport transport;
 };
 
 /* Opens e with a listening socket on loopback.  The fields that the

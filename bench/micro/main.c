@@ -23,6 +23,7 @@ static const struct {
     {"copies", bench_copies},
     {"compress", bench_compress},
     {"wire", bench_wire},
+    {"transports", bench_transports},
 };
 #define BENCHES (sizeof(benches) / sizeof(benches[0]))
 

@@ -87,5 +87,6 @@ void bench_allocations(struct micro *m);
 void bench_copies(struct micro *m);
 void bench_compress(struct micro *m);
 void bench_wire(struct micro *m);
+void bench_transports(struct micro *m);
 
 #endif /* BENCH_MICRO_H */

@@ -40,7 +40,7 @@ enum rep_client_kind {
   X(peers_up, "connections that are up")                    \
   X(rtt_ns, "until a quorum acknowledged a message")        \
   X(view_timeout_ns, "how long the current view may last")  \
-  X(bytes_sent, "bytes of datagrams sent")                  \
+  X(bytes_sent, "bytes given to sockets")                   \
   X(bytes_received, "bytes of datagrams received")          \
   X(datagrams_sent, "datagrams sent")                       \
   X(datagrams_received, "datagrams received")               \

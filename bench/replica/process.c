@@ -152,6 +152,7 @@ static int open_node(struct process *p) {
   io_config.log = config.log = log_line;
   io_config.log_data = config.log_data = &start;
   config.identity = p->identity;
+  config.transport = p->setup->transport;
   config.uplink_bits_per_s = p->setup->uplink_bits_per_s;
   rep_net_init(&p->out.net, &p->setup->config, io_now, NULL);
   rep_net_configure(&p->out.net, &p->setup->config, &config);
@@ -256,8 +257,8 @@ static void fill_network(struct process *p, struct rep_status *s) {
   hs2n_io_stats(p->io, &io);
   s->peers_up = rep_signers_count(&p->out.net.connected);
   s->rtt_ns = p->out.net.quorum_delay;
-  s->bytes_sent = stats.udp_bytes_sent;
-  s->bytes_received = stats.udp_bytes_received;
+  s->bytes_sent = stats.udp_bytes_sent + stats.tcp_bytes_sent;
+  s->bytes_received = stats.udp_bytes_received + stats.tcp_bytes_received;
   s->datagrams_sent = stats.udp_datagrams_sent;
   s->datagrams_received = stats.udp_datagrams_received;
   s->messages_sent = stats.messages_sent;

@@ -10,6 +10,9 @@ static const char *const storage_names[] = {[REP_STORE_FSYNC] = "fsync",
                                             [REP_STORE_NO_FSYNC] = "file",
                                             [REP_STORE_MEMORY] = "memory"};
 
+static const char *const transport_names[] = {
+    [HS2N_TRANSPORT_QUIC] = "quic", [HS2N_TRANSPORT_TCP] = "tcp"};
+
 /* ---- values ------------------------------------------------------------- */
 
 static bool copy_text(char *out, size_t len, const char *value) {
@@ -36,15 +39,38 @@ static bool read_number(const char *value, uint64_t max, uint64_t *out) {
   return true;
 }
 
-static bool read_storage(const char *value, enum rep_store_sync *out) {
-  for (size_t i = 0; i < sizeof(storage_names) / sizeof(storage_names[0]);
-       i++) {
-    if (strcmp(value, storage_names[i]) == 0) {
-      *out = (enum rep_store_sync)i;
+/* The number of a name among n; false: it is not among them. */
+static bool read_name(const char *value, const char *const *names, size_t n,
+                      size_t *out) {
+  for (size_t i = 0; i < n; i++) {
+    if (strcmp(value, names[i]) == 0) {
+      *out = i;
       return true;
     }
   }
   return false;
+}
+
+static bool read_storage(const char *value, enum rep_store_sync *out) {
+  size_t i;
+
+  if (!read_name(value, storage_names,
+                 sizeof(storage_names) / sizeof(storage_names[0]), &i)) {
+    return false;
+  }
+  *out = (enum rep_store_sync)i;
+  return true;
+}
+
+static bool read_transport(const char *value, enum hs2n_transport *out) {
+  size_t i;
+
+  if (!read_name(value, transport_names,
+                 sizeof(transport_names) / sizeof(transport_names[0]), &i)) {
+    return false;
+  }
+  *out = (enum hs2n_transport)i;
+  return true;
 }
 
 /* hex has two digits for each byte at least. */
@@ -144,6 +170,9 @@ static bool set(struct rep_setup *s, const char *key, const char *value) {
   }
   if (strcmp(key, "storage") == 0) {
     return read_storage(value, &s->storage);
+  }
+  if (strcmp(key, "transport") == 0) {
+    return read_transport(value, &s->transport);
   }
   if (strcmp(key, "member") == 0) {
     return read_member(s, value);
@@ -262,9 +291,9 @@ int rep_setup_write(const struct rep_setup *s, const char *path) {
   }
   (void)fprintf(file,
                 "chain = %s\nme = %" PRIu32 "\nidentity = %s\nlog = %s\n"
-                "storage = %s\n",
+                "storage = %s\ntransport = %s\n",
                 c->committee.chain_id, c->committee.me, s->identity, s->log,
-                storage_names[s->storage]);
+                storage_names[s->storage], transport_names[s->transport]);
   (void)fprintf(file,
                 "timer_min_ms = %" PRIu64 "\ntimer_max_ms = %" PRIu64
                 "\nidle_ms = %" PRIu64 "\n",

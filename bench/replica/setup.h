@@ -8,6 +8,7 @@
  *   identity = /etc/hs2net/0.pem
  *   log = /var/lib/hs2net/0.log
  *   storage = fsync            (or file, or memory)
+ *   transport = quic           (or tcp: the same for all members)
  *   member = <public key, 64 hex digits> 192.0.2.1:7000
  *   member = ...
  *
@@ -35,6 +36,7 @@ struct rep_setup {
   char identity[REP_PATH_MAX];
   char log[REP_PATH_MAX];
   enum rep_store_sync storage;
+  enum hs2n_transport transport;
   uint64_t uplink_bits_per_s; /* 0: not known */
   uint32_t members;           /* how many were named */
   struct hs2n_key keys[REP_N_MAX];

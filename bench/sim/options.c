@@ -10,13 +10,15 @@
 static const char help[] =
     "Usage: hs2net-sim [OPTION...]\n"
     "\n"
-    "Runs HotStuff-2 replicas, each on a real hs2net node with real QUIC and\n"
-    "TLS, in one process on virtual time, lets faults happen to them, and\n"
+    "Runs HotStuff-2 replicas, each on a real hs2net node with real TLS and\n"
+    "QUIC or a modelled TCP, in one process on virtual time, lets faults "
+    "happen to them, and\n"
     "checks that they never disagree and go on once the network is well.\n"
     "A run is a function of its seed.\n"
     "\n"
     "  --replicas N       4 to 1000 nodes; replicas up to 128 (default 7)\n"
     "  --profile NAME     the network, see below (default wan10)\n"
+    "  --transport NAME   quic or tcp (default quic)\n"
     "  --seed N           one seed (default 1)\n"
     "  --seeds A..B       these seeds\n"
     "  --minutes N        seeds from the first on for so long\n"
@@ -133,6 +135,7 @@ static bool range(const char *text, uint64_t *out_first, uint64_t *out_last) {
 enum {
   REPLICAS = 256,
   PROFILE,
+  TRANSPORT,
   SEED,
   SEEDS,
   MINUTES,
@@ -161,6 +164,7 @@ enum {
 static const struct option table[] = {
     {"replicas", required_argument, NULL, REPLICAS},
     {"profile", required_argument, NULL, PROFILE},
+    {"transport", required_argument, NULL, TRANSPORT},
     {"seed", required_argument, NULL, SEED},
     {"seeds", required_argument, NULL, SEEDS},
     {"minutes", required_argument, NULL, MINUTES},
@@ -187,6 +191,13 @@ static const struct option table[] = {
     {NULL, 0, NULL, 0},
 };
 
+static bool transport(const char *text, enum hs2n_transport *out) {
+  const bool tcp = strcmp(text, "tcp") == 0;
+
+  *out = tcp ? HS2N_TRANSPORT_TCP : HS2N_TRANSPORT_QUIC;
+  return tcp || strcmp(text, "quic") == 0;
+}
+
 static bool take_network(struct options *o, int option, const char *text) {
   struct run_config *const r = &o->run;
 
@@ -196,6 +207,8 @@ static bool take_network(struct options *o, int option, const char *text) {
   case PROFILE:
     r->profile = profile_find(text);
     return r->profile != NULL;
+  case TRANSPORT:
+    return transport(text, &r->transport);
   case SECONDS:
     return scaled(text, 1u << 20, HS2N_S(1), &r->length);
   case SETTLE:

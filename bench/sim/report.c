@@ -20,13 +20,18 @@ static double ms(uint64_t ns) {
   return (double)ns / 1e6;
 }
 
+static bool over_tcp(const struct options *o) {
+  return o->run.transport == HS2N_TRANSPORT_TCP;
+}
+
 void report_begin(struct report *r, const struct options *o) {
   r->begun_ns = real_now();
   if (!o->quiet) {
-    (void)printf("%u %s, network %s (%s), real QUIC and TLS%s\n",
+    (void)printf("%u %s, network %s (%s), %s and TLS%s\n",
                  o->run.cluster.replicas,
                  o->run.kind == RUN_CLUSTER ? "replicas" : "nodes",
                  o->run.profile->name, o->run.profile->text,
+                 over_tcp(o) ? "modelled TCP, real mux" : "real QUIC",
                  o->run.cached ? ", nothing of it computed twice" : "");
     (void)printf("%8s %16s %9s %9s %8s %7s %9s %9s %9s %7s\n", "seed", "hash",
                  "virtual s", "real s", "blocks", "txs", "p50 ms", "p99 ms",
@@ -169,6 +174,7 @@ static void write_fields(struct json *j, const void *data) {
   const uint64_t real_ns = s->real_ns;
 
   json_text(j, "profile", o->run.profile->name);
+  json_text(j, "transport", over_tcp(o) ? "tcp" : "quic");
   json_text(j, "cryptography", o->run.cached ? "cached" : "real");
   json_u64(j, "nodes", o->run.cluster.replicas);
   json_u64(j, "seeds", r->runs);

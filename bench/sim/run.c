@@ -108,6 +108,7 @@ static void run_until(struct hs2n_sim *sim, hs2n_time end) {
 static void configure(struct hs2n_sim_config *out,
                       const struct run_config *config, uint64_t seed) {
   hs2n_sim_config_default(out, config->cluster.replicas, seed);
+  out->transport = config->transport;
   out->trace = config->trace > 0 ? print_event : NULL;
   out->trace_level = config->trace > 0 ? config->trace : 2;
   out->trace_ring = TRACE_RING;

@@ -17,6 +17,7 @@ struct run_config {
   enum run_kind kind;
   struct cluster_config cluster; /* replicas: nodes of either kind */
   const struct profile *profile;
+  enum hs2n_transport transport;
   hs2n_time length;       /* virtual, until the network is well for good */
   hs2n_time settle;       /* then within this all must go on */
   hs2n_time faults_every; /* 0: none */

@@ -68,6 +68,8 @@ check 'says what a number must be' refuses 'from 4 to 64' --replicas 3
 check 'asks for a missing value' refuses '--rate: wants' --rate
 check 'takes no empty time' refuses '--duration: wants' --duration 0s
 check 'takes values behind an equals sign' refuses '--fsync: wants on or off' --fsync=maybe
+check 'knows two transports' refuses '--transport: wants quic or tcp' --transport udp
+check 'knows of no uplink over TCP' refuses '--uplink-mbit: can' --transport tcp --uplink-mbit 5
 check 'wants room for a block' refuses '--block-max-bytes: wants' --tx-bytes 65536 --block-max-bytes=70000
 check 'says at once that a file cannot be written' refuses '/nonexistent/x: No such file' --json /nonexistent/x
 check 'wants a namespace for each replica' refuses '--netns: wants an open' --netns 70

@@ -157,6 +157,7 @@ struct hs2ni_rx_lane {
   struct hs2ni_rx_msg *partial; /* its body is being filled */
   uint32_t partial_filled;
   uint32_t skip; /* bytes of an unwanted body to come */
+  size_t owed;   /* credit to be returned for what is being taken */
   struct hs2ni_rx_batch batch;
   bool starved; /* what came in a batch had to be refused for want of room */
   struct hs2ni_list

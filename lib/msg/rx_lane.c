@@ -273,10 +273,10 @@ static size_t fill(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
   const size_t rest = lane->partial->body_len - lane->partial_filled;
   const size_t n = in.len < rest ? in.len : rest;
 
-  if (put(lane, in.data, n)) {
-    hs2ni_rx_credit_body(lane->chan, lane->stream, &lane->held, n);
+  if (put(lane, in.data, n) && hs2ni_rx_holds_too_much(lane->chan)) {
+    hs2ni_rx_withhold(lane->chan, &lane->held, n);
   } else {
-    hs2ni_rx_credit(lane->chan, lane->stream, n);
+    lane->owed += n;
   }
   return n;
 }
@@ -297,7 +297,7 @@ static size_t pass_over(struct hs2ni_rx_lane *lane, struct hs2n_span in) {
   const size_t n = in.len < lane->skip ? in.len : lane->skip;
 
   lane->skip -= (uint32_t)n;
-  hs2ni_rx_credit(lane->chan, lane->stream, n);
+  lane->owed += n;
   return n;
 }
 
@@ -312,12 +312,12 @@ static enum hs2n_reason next_record(struct hs2ni_rx_lane *lane,
     return HS2N_REASON_PROTOCOL;
   }
   *used = in.len - rest.len;
-  hs2ni_rx_credit(lane->chan, lane->stream, *used);
+  lane->owed += *used;
   return got > 0 ? take_record(lane, &record) : HS2N_REASON_NONE;
 }
 
-enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
-                                    struct hs2n_span in) {
+static enum hs2n_reason take_bytes(struct hs2ni_rx_lane *lane,
+                                   struct hs2n_span in) {
   while (in.len > 0) {
     enum hs2n_reason reason = HS2N_REASON_NONE;
     size_t used = 0;
@@ -338,6 +338,17 @@ enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
     in.len -= used;
   }
   return HS2N_REASON_NONE;
+}
+
+/* The credit of all the records in a packet goes back at once. */
+enum hs2n_reason hs2ni_rx_lane_data(struct hs2ni_rx_lane *lane,
+                                    struct hs2n_span in) {
+  const enum hs2n_reason reason = take_bytes(lane, in);
+  const size_t owed = lane->owed;
+
+  lane->owed = 0;
+  hs2ni_rx_credit(lane->chan, lane->stream, owed);
+  return reason;
 }
 
 static void drop_partial(struct hs2ni_rx_lane *lane) {

@@ -29,6 +29,7 @@ static void op_stop(struct hs2ni_conn *conn, uint64_t stream, uint64_t code) {
 static void op_credit(struct hs2ni_conn *conn, uint64_t stream, size_t len) {
   (void)stream;
   ((struct raw *)conn)->credited += len;
+  ((struct raw *)conn)->credits++;
 }
 
 static size_t op_datagram_max(const struct hs2ni_conn *conn) {

@@ -21,6 +21,7 @@ struct raw {
   struct hs2ni_msgs *msgs;
   struct hs2ni_chan *chan;
   uint64_t opened, resets, reset_code, credited, wants;
+  uint64_t credits;        /* how often some was */
   uint64_t stops, stopped; /* how often, and the last stream */
   int open_err;            /* what stream_open returns */
   size_t datagram_max;

@@ -391,6 +391,28 @@ static void a_replay_is_dropped_and_acked_again(void) {
   raw_fini(&r);
 }
 
+/* As many as a packet holds. */
+static void what_comes_together_is_credited_together(void) {
+  struct raw r;
+  struct bytes b = {0};
+
+  raw_init(&r, NULL);
+  raw_attach(&r, 5);
+  lane_head(&b, 1);
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(r.credited, b.len);
+  b.len = 0;
+  for (uint64_t seq = 1; seq <= 5; seq++) {
+    bytes_msg(&b, seq, 1, 250);
+  }
+  r.credits = 0;
+  r.credited = 0;
+  CHECK_EQ(raw_data(&r, LANE_STREAM, &b, false), HS2N_REASON_NONE);
+  CHECK_EQ(r.credits, 1);
+  CHECK_EQ(r.credited, b.len);
+  raw_fini(&r);
+}
+
 /* Refusals must reach the peer, so they are kept until its transport has
  * them; a peer that never says so gets no more of our attention. */
 static void a_peer_whose_transport_acks_nothing_is_left_waiting(void) {
@@ -675,6 +697,7 @@ int main(void) {
   RUN(a_crowded_lane_refuses);
   RUN(a_lane_waits_while_too_many_are_to_be_judged);
   RUN(a_replay_is_dropped_and_acked_again);
+  RUN(what_comes_together_is_credited_together);
   RUN(a_peer_whose_transport_acks_nothing_is_left_waiting);
   RUN(a_peer_that_ignores_what_we_declared_is_sent_away);
   RUN(a_peer_may_stop_a_body_and_nothing_else);

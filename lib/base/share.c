@@ -22,6 +22,10 @@ uint64_t hs2ni_share_take(struct hs2ni_share *s, uint64_t total, uint64_t has,
   return most;
 }
 
+void hs2ni_share_keep(struct hs2ni_share *s, uint64_t bytes) {
+  s->lent += bytes;
+}
+
 void hs2ni_share_give(struct hs2ni_share *s, uint64_t bytes) {
   assert(bytes <= s->lent);
   s->lent -= bytes;

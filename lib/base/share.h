@@ -19,6 +19,8 @@ struct hs2ni_share {
  * is for all.  Returns how many bytes, which may be 0. */
 uint64_t hs2ni_share_take(struct hs2ni_share *s, uint64_t total, uint64_t has,
                           uint64_t want);
+/* bytes that come back are in use all the same: they count on. */
+void hs2ni_share_keep(struct hs2ni_share *s, uint64_t bytes);
 /* bytes that were lent come back. */
 void hs2ni_share_give(struct hs2ni_share *s, uint64_t bytes);
 

@@ -139,6 +139,7 @@ void hs2ni_chan_free(struct hs2ni_chan *chan, enum hs2n_outcome outcome) {
   if (chan->writable_due) {
     hs2ni_list_remove(&msgs->writable, &chan->writable_node);
   }
+  hs2ni_rx_carry_void(chan);
   hs2ni_list_remove(&msgs->chans, &chan->node);
   hs2ni_ledger_close(chan->rx.ledger);
   hs2ni_content_ring_free(chan->content, msgs->env);
@@ -167,6 +168,7 @@ void hs2ni_chan_attach(struct hs2ni_chan *chan, struct hs2ni_conn *conn,
     }
   }
   chan->conn = conn;
+  hs2ni_rx_carry_begin(chan);
   chan->loss = (struct hs2ni_loss){0};
   for (size_t i = 0; i < HS2N_LANES; i++) {
     hs2ni_tx_loose_attach(&chan->tx[i]);
@@ -200,6 +202,7 @@ void hs2ni_chan_detach(struct hs2ni_chan *chan) {
   hs2ni_ack_tx_detach(chan);
   hs2ni_rx_clock_stop(chan);
   hs2ni_beat_detach(chan);
+  hs2ni_rx_carry_end(chan);
   if (chan->given_up) {
     chan->given_up = false;
     hs2ni_list_remove(&chan->msgs->given_up, &chan->give_up_node);

@@ -196,8 +196,10 @@ struct hs2ni_rx {
   struct hs2ni_ledger *ledger;
   uint64_t assembling_bytes; /* of bodies that are not whole */
   bool withholding;
-  struct hs2ni_list future;        /* kept for their view, nearest first */
-  uint64_t future_bytes;           /* of these, and of those given again */
+  bool carries;             /* it held too much when this connection began */
+  uint64_t overhang;        /* held of earlier ones, with what they were lent */
+  struct hs2ni_list future; /* kept for their view, nearest first */
+  uint64_t future_bytes;    /* of these, and of those given again */
   struct hs2ni_list nacks_pending; /* to be written */
   struct hs2ni_list nacks_sent;    /* not yet held by the peer's transport */
   struct hs2ni_list requests;      /* that wait for their response */
@@ -435,6 +437,15 @@ void hs2ni_rx_credit_flush(struct hs2ni_chan *chan);
 uint64_t hs2ni_rx_held_bytes(const struct hs2ni_chan *chan);
 /* Whether they are more than rx_held_bytes. */
 bool hs2ni_rx_holds_too_much(const struct hs2ni_chan *chan);
+/* A connection begins, with a whole window.  While the application still holds
+ * too much of earlier ones, nothing with a body is taken. */
+void hs2ni_rx_carry_begin(struct hs2ni_chan *chan);
+bool hs2ni_rx_carries(struct hs2ni_chan *chan);
+/* A connection ends, and gives back what its window was lent: what is held
+ * thanks to that counts on. */
+void hs2ni_rx_carry_end(struct hs2ni_chan *chan);
+/* It counts no more. */
+void hs2ni_rx_carry_void(struct hs2ni_chan *chan);
 /* Whether the application holds so many bodies, however small, that it gets
  * no more of this peer before it lets go of some. */
 bool hs2ni_rx_holds_too_many(const struct hs2ni_chan *chan);

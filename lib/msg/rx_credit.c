@@ -63,11 +63,53 @@ static void ledger_unref_store(struct hs2ni_ledger *ledger) {
   hs2ni_store_unref(store);
 }
 
+/* What is held beyond what one connection could bring without a loan. */
+static uint64_t overhang_of(const struct hs2ni_chan *chan) {
+  const struct hs2n_limits *l = &hs2ni_chan_env(chan)->limits;
+  const uint64_t own = (uint64_t)l->rx_held_bytes + l->rx_window_bytes;
+  const uint64_t held = hs2ni_rx_held_bytes(chan);
+
+  return held > own ? held - own : 0;
+}
+
+static void overhang_lower(struct hs2ni_chan *chan, uint64_t to) {
+  struct hs2ni_rx *rx = &chan->rx;
+
+  if (to < rx->overhang) {
+    hs2ni_share_give(&hs2ni_chan_env(chan)->rx_share, rx->overhang - to);
+    rx->overhang = to;
+  }
+}
+
+void hs2ni_rx_carry_begin(struct hs2ni_chan *chan) {
+  chan->rx.carries = hs2ni_rx_holds_too_much(chan);
+}
+
+bool hs2ni_rx_carries(struct hs2ni_chan *chan) {
+  chan->rx.carries = chan->rx.carries && hs2ni_rx_holds_too_much(chan);
+  return chan->rx.carries;
+}
+
+void hs2ni_rx_carry_end(struct hs2ni_chan *chan) {
+  const uint64_t overhang = overhang_of(chan);
+
+  if (overhang > chan->rx.overhang) {
+    hs2ni_share_keep(&hs2ni_chan_env(chan)->rx_share,
+                     overhang - chan->rx.overhang);
+    chan->rx.overhang = overhang;
+  }
+}
+
+void hs2ni_rx_carry_void(struct hs2ni_chan *chan) {
+  overhang_lower(chan, 0);
+}
+
 static void on_released(void *user, size_t len) {
   struct hs2ni_ledger *ledger = user;
 
   (void)len;
   if (ledger->chan != NULL) {
+    overhang_lower(ledger->chan, overhang_of(ledger->chan));
     hs2ni_rx_credit_flush(ledger->chan);
     /* The account still counts the body that goes.  Where bodies are
      * inflated, any that goes may make room for the next. */

@@ -142,9 +142,11 @@ static enum hs2ni_fate fate_of(struct hs2ni_rx_lane *lane,
     return hs2ni_rx_refuse(lane, r, reason);
   }
   if (hs2ni_rx_crowded(lane) ||
-      (lane->batch.is_open && !hs2ni_rx_batch_room(lane, r))) {
+      (lane->batch.is_open && !hs2ni_rx_batch_room(lane, r)) ||
+      (lane->chan->rx.carries && r->body_len > 0 &&
+       hs2ni_rx_carries(lane->chan))) {
     /* More than a peer with our limits would ever have open, or more than
-     * fits for now of what comes compressed. */
+     * fits for now of what comes compressed, or over several connections. */
     lane->refusing = true;
     lane->refuse_from = r->seq;
     return hs2ni_rx_refuse(lane, r, HS2N_REASON_APP_BUSY);

@@ -31,7 +31,8 @@ enum hs2ni_fate hs2ni_rx_loose_fate(struct hs2ni_rx_lane *lane,
     }
     return fate;
   }
-  if (hs2ni_rx_crowded(lane)) {
+  if (hs2ni_rx_crowded(lane) || (lane->chan->rx.carries && r->body_len > 0 &&
+                                 hs2ni_rx_carries(lane->chan))) {
     return hs2ni_rx_refuse(lane, r, HS2N_REASON_APP_BUSY);
   }
   return HS2NI_TAKE;

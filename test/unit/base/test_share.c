@@ -48,6 +48,17 @@ static void what_is_given_back_can_be_lent_again(void) {
   CHECK_EQ(s.lent, 0);
 }
 
+static void what_stays_in_use_is_not_lent_again(void) {
+  struct hs2ni_share s = {0};
+
+  hs2ni_share_keep(&s, TOTAL / 2);
+  CHECK_EQ(hs2ni_share_take(&s, TOTAL, 0, TOTAL), TOTAL / 10);
+  hs2ni_share_keep(&s, TOTAL);
+  CHECK_EQ(hs2ni_share_take(&s, TOTAL, 0, TOTAL), 0);
+  hs2ni_share_give(&s, TOTAL + TOTAL / 2);
+  CHECK_EQ(s.lent, TOTAL / 10);
+}
+
 static void nothing_is_lent_where_there_is_nothing(void) {
   struct hs2ni_share s = {0};
 
@@ -106,6 +117,7 @@ int main(void) {
   RUN(small_steps_lead_to_the_same);
   RUN(the_next_one_gets_a_fifth_of_the_rest);
   RUN(what_is_given_back_can_be_lent_again);
+  RUN(what_stays_in_use_is_not_lent_again);
   RUN(nothing_is_lent_where_there_is_nothing);
   RUN(random_walks_agree_with_counting_byte_by_byte);
   return tap_done();

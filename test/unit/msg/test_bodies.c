@@ -219,6 +219,36 @@ static void a_connection_takes_what_has_no_room_along(void) {
   raw_fini(&r);
 }
 
+/* Of which the window that it came by has gone. */
+static void what_is_held_beyond_all_windows_counts_as_lent(void) {
+  struct hs2n_limits limits;
+  struct hs2n_buf *held[6];
+  struct hs2ni_event e;
+  struct raw r;
+  uint64_t own;
+
+  hs2n_limits_default(&limits);
+  own = limits.rx_held_bytes + limits.rx_window_bytes;
+  start(&r, &limits);
+  begin(&r, 1, 6, LEN);
+  for (uint64_t seq = 1; seq <= 6; seq++) {
+    CHECK_EQ(part(&r, seq, LEN, 0, LEN), HS2N_REASON_NONE);
+    REQUIRE(hs2ni_msgs_next(r.msgs, &e));
+    held[seq - 1] = hs2n_buf_ref(e.msg.body);
+    CHECK_EQ(hs2ni_msgs_verdict(r.msgs, r.chan, e.id, HS2N_ACCEPT), HS2N_OK);
+  }
+  CHECK_EQ(r.env.rx_share.lent, 0);
+  hs2ni_chan_detach(r.chan);
+  CHECK_EQ(r.env.rx_share.lent, 6 * LEN - own);
+  hs2n_buf_unref(held[0]);
+  CHECK_EQ(r.env.rx_share.lent, 5 * LEN - own);
+  for (size_t i = 1; i < 6; i++) {
+    hs2n_buf_unref(held[i]);
+  }
+  CHECK_EQ(r.env.rx_share.lent, 0);
+  raw_fini(&r);
+}
+
 /* covers: H11 */
 static void as_many_may_be_under_way_and_no_more(void) {
   struct raw r;
@@ -475,6 +505,7 @@ int main(void) {
   RUN(what_ends_without_room_is_let_go_of);
   RUN(room_that_a_withdrawn_body_leaves_goes_to_the_next);
   RUN(a_connection_takes_what_has_no_room_along);
+  RUN(what_is_held_beyond_all_windows_counts_as_lent);
   RUN(as_many_may_be_under_way_and_no_more);
   RUN(a_lane_leaves_places_to_others);
   RUN(every_failing_allocation_ends_the_connection);

@@ -3,19 +3,16 @@
  * One endpoint of lib/quic by itself sends one stream after another, with
  * windows that hold nothing up; a node sends bodies to another with the limits
  * that users have.  Both are given the same link: rate, queue, delay, loss. */
-#include "link_world.h"
-#include "quic/endpoint.h"
+#include "line.h"
 #include "tap.h"
 
 #include <hs2net/sim.h>
 
 #define WARM HS2N_S(10)
 #define LENGTH HS2N_S(30)
-#define STREAM (4u << 20)
-#define AHEAD (8u * STREAM)
 #define AMPLE (64u << 20)
 
-struct line {
+struct link {
   const char *name;
   hs2n_time delay; /* one way */
   uint32_t loss_ppm;
@@ -30,13 +27,8 @@ struct bodies {
   unsigned percent_min; /* of ngtcp2's goodput */
 };
 
-static uint64_t rate(const struct line *l) {
+static uint64_t rate(const struct link *l) {
   return l->mbit_per_s * 125000u;
-}
-
-/* Half a round trip's worth. */
-static uint32_t queue(const struct line *l) {
-  return (uint32_t)(rate(l) * l->delay / HS2N_S(1));
 }
 
 static double mbit_per_s(uint64_t bytes, uint64_t seeds) {
@@ -46,58 +38,28 @@ static double mbit_per_s(uint64_t bytes, uint64_t seeds) {
 /* ---- ngtcp2 by itself ---------------------------------------------------- */
 
 static struct world w;
-static const struct line *line;
-static hs2n_time busy[2]; /* until then each direction has what to carry */
 
-/* The link of lib/sim. */
-static bool carry(struct world *world, struct world_packet *p) {
-  hs2n_time *until = &busy[p->from.ip[3] == 1];
-  const hs2n_time begin = *until > world->now ? *until : world->now;
-  const hs2n_time took = p->len * HS2N_S(1) / rate(line);
-
-  if (begin > world->now &&
-      begin - world->now + took > queue(line) * HS2N_S(1) / rate(line)) {
-    return false;
-  }
-  *until = begin + took;
-  world->delay = *until - world->now + line->delay;
-  return hs2ni_rng_below(&world->rng, HS2N_SIM_PPM) >= line->loss_ppm;
-}
-
-static void run_with_bytes_ahead(struct world_conn *a, hs2n_time length) {
-  const hs2n_time end = w.now + length;
-
-  while (w.now < end) {
-    uint64_t unsent = 0;
-
-    for (size_t i = 0; i < a->out_n; i++) {
-      unsent += a->out[i].total - a->out[i].offset;
-    }
-    for (; unsent < AHEAD && world_send(a, STREAM) != NULL; unsent += STREAM) {
-    }
-    world_run(&w, HS2N_MS(100));
-  }
-}
-
-static uint64_t carried_plainly(const struct line *l) {
+static uint64_t carried_plainly(const struct link *l) {
+  struct line line = {.bytes_per_s = rate(l),
+                      .queue_bytes = line_half_trip(rate(l), l->delay),
+                      .delay = l->delay,
+                      .loss_ppm = l->loss_ppm};
   struct world_conn *a;
   struct world_conn *b;
   uint64_t before = 0;
   uint64_t bytes = 0;
 
-  line = l;
-  busy[0] = busy[1] = 0;
   world_init(&w, 2, l->seed);
   for (size_t i = 0; i < 2; i++) {
     w.nodes[i].congestion = l->congestion;
     w.nodes[i].te.env.limits.rx_window_bytes = AMPLE;
     w.nodes[i].te.env.limits.rx_stream_window_bytes = AMPLE;
   }
-  w.filter = carry;
+  line_lay(&w, &line);
   if (world_start_all(&w) && world_connect(&w, 0, 1, &a, &b)) {
-    run_with_bytes_ahead(a, WARM);
+    line_fill(a, HS2NI_RANK_FIRST, WARM);
     before = b->received;
-    run_with_bytes_ahead(a, LENGTH);
+    line_fill(a, HS2NI_RANK_FIRST, LENGTH);
     bytes = b->received - before;
     CHECK(!a->closed && !w.stuck);
   }
@@ -111,7 +73,7 @@ static void configure(void *self, uint32_t node, struct hs2n_config *config,
                       struct hs2n_consensus *out) {
   (void)node;
   (void)out;
-  config->congestion = ((const struct line *)self)->congestion;
+  config->congestion = ((const struct link *)self)->congestion;
 }
 
 static uint64_t messages(const struct hs2n_sim *sim) {
@@ -121,10 +83,12 @@ static uint64_t messages(const struct hs2n_sim *sim) {
   return stats.messages;
 }
 
-static uint64_t measure(struct hs2n_sim *sim, const struct line *l,
+static uint64_t measure(struct hs2n_sim *sim, const struct link *l,
                         uint32_t len) {
-  const struct hs2n_sim_link link = {
-      .delay = l->delay, .bytes_per_s = rate(l), .queue_bytes = queue(l)};
+  const struct hs2n_sim_link link = {.delay = l->delay,
+                                     .bytes_per_s = rate(l),
+                                     .queue_bytes =
+                                         line_half_trip(rate(l), l->delay)};
   const struct hs2n_sim_noise noise = {.loss_ppm = l->loss_ppm};
   const struct hs2n_sim_load load = {.msg = {.from = 0,
                                              .to = 1,
@@ -148,7 +112,7 @@ static uint64_t measure(struct hs2n_sim *sim, const struct line *l,
   return (messages(sim) - before) * len;
 }
 
-static uint64_t carried_as_messages(const struct line *l,
+static uint64_t carried_as_messages(const struct link *l,
                                     const struct bodies *bodies) {
   const struct hs2n_sim_app app = {.struct_size = sizeof(app),
                                    .self = (void *)(uintptr_t)l,
@@ -171,7 +135,7 @@ static uint64_t carried_as_messages(const struct line *l,
 
 #define BODIES_MAX 3
 
-static void say(const struct line *l, uint32_t len, double whole,
+static void say(const struct link *l, uint32_t len, double whole,
                 double plain) {
   TAP_SAY("# %s, %u Mbit/s, %s: bodies of %u KiB %.2f Mbit/s, ngtcp2 alone "
           "%.2f, %.0f %%\n",
@@ -181,7 +145,7 @@ static void say(const struct line *l, uint32_t len, double whole,
 }
 
 /* What a run of one seed carries depends on which packets are lost. */
-static void must_carry(struct line l, uint64_t seeds,
+static void must_carry(struct link l, uint64_t seeds,
                        const struct bodies *bodies, size_t n) {
   uint64_t plain = 0;
   uint64_t whole[BODIES_MAX] = {0};
@@ -202,7 +166,7 @@ static void must_carry(struct line l, uint64_t seeds,
 
 static void loss_of_2_percent_at_100_ms_costs_no_more_than_ngtcp2(void) {
   const struct bodies bodies = {.len = 256u << 10, .percent_min = 80};
-  struct line l = {.name = "2 % loss, 100 ms",
+  struct link l = {.name = "2 % loss, 100 ms",
                    .delay = HS2N_MS(50),
                    .loss_ppm = 20000,
                    .mbit_per_s = 20};
@@ -215,7 +179,7 @@ static void loss_of_2_percent_at_100_ms_costs_no_more_than_ngtcp2(void) {
 /* What is lost holds up a lane, and its bytes the window, for some round
  * trips: eight of them must fit in, or the window grow until they do. */
 static void loss_of_1_percent_by_satellite_neither(void) {
-  struct line l = {.name = "1 % loss, 600 ms",
+  struct link l = {.name = "1 % loss, 600 ms",
                    .delay = HS2N_MS(300),
                    .loss_ppm = 10000,
                    .mbit_per_s = 10};

@@ -120,12 +120,16 @@ struct hs2ni_quic_echo {
   uint64_t in_flight;    /* after the last look or burst */
 };
 
-/* What held.c watches. */
-struct hs2ni_quic_held {
+/* What pace.c watches. */
+struct hs2ni_quic_pace {
+  bool begins;       /* a batch, of which nothing is written yet */
   hs2n_time sent_at; /* last packet, if more may follow; 0: not so */
   uint64_t packets;  /* sent and lost at the beginning of the period */
   uint64_t lost;
-  bool calm; /* hardly one was lost in the period before */
+  bool calm;       /* hardly one was lost in the period before */
+  bool queued;     /* round trips of this period took long */
+  bool was_queued; /* of that before */
+  unsigned noisy;  /* periods for which a loss by chance counts */
 };
 
 /* What window.c knows of the peer's pace. */
@@ -160,7 +164,7 @@ struct hs2ni_quic_conn {
   uint64_t next_stream; /* id that the next stream_open gets */
   struct hs2ni_quic_mtu mtu;
   struct hs2ni_quic_echo echo;
-  struct hs2ni_quic_held held;
+  struct hs2ni_quic_pace pace;
   struct hs2ni_quic_window window;
   uint32_t streams_freed;        /* the peer's, not yet given back as places */
   enum hs2n_reason close_reason; /* with closing */
@@ -425,12 +429,16 @@ bool hs2ni_quic_yields(const struct hs2ni_quic_conn *c);
 bool hs2ni_quic_may_offer(const struct hs2ni_quic_conn *c, uint64_t rank,
                           bool joins);
 
-/* held.c */
+/* pace.c */
+/* How many packets may be in a batch, HS2NI_QUIC_BATCH_PACKETS_MAX at most. */
+size_t hs2ni_quic_pace_packets(const struct hs2ni_quic_conn *c);
+/* A batch is about to be written. */
+void hs2ni_quic_pace_begins(struct hs2ni_quic_conn *c);
 /* A batch was written, or nothing could be. */
-void hs2ni_quic_held_sent(struct hs2ni_quic_conn *c, bool wrote);
-/* Whether the uplink alone has kept c from sending since its last packet, and
- * nothing says that its path would not have taken more. */
-bool hs2ni_quic_was_held(struct hs2ni_quic_conn *c);
+void hs2ni_quic_pace_sent(struct hs2ni_quic_conn *c, bool wrote);
+/* Before each packet: whether the path has not set the pace at which c sends,
+ * so that ngtcp2 is to be told. */
+bool hs2ni_quic_pace_is_ours(struct hs2ni_quic_conn *c);
 
 /* send.c */
 size_t hs2ni_quic_poll_tx(struct hs2ni_link *link, struct hs2n_tx *tx,

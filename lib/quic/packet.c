@@ -240,8 +240,9 @@ ngtcp2_ssize hs2ni_quic_packet_write(ngtcp2_conn *ng, ngtcp2_path *path,
   if (p.c->closing || p.c->failed || hs2ni_quic_yields(p.c)) {
     return 0; /* earlier packets of the batch still go out */
   }
-  if (hs2ni_quic_was_held(p.c)) {
-    rv = finish(&p, false); /* see held.c; 0 unless there was something */
+  if (hs2ni_quic_pace_is_ours(p.c)) {
+    rv = finish(&p, false); /* see pace.c; 0 unless there was something */
+    p.offered = rv > 0 && p.c->wants_tx;
   }
   if (rv == 0) {
     do {

@@ -128,7 +128,7 @@ static void queue_again(struct hs2ni_quic_conn *c, ngtcp2_ssize n) {
   if (c->more) {
     hs2ni_quic_conn_ready(c);
   }
-  hs2ni_quic_held_sent(c, n > 0);
+  hs2ni_quic_pace_sent(c, n > 0);
   if (n > 0 || c->put_back) {
     hs2ni_quic_conn_turn(c, next_turn(c, n));
   }
@@ -152,12 +152,12 @@ static size_t uplink_room(const struct hs2ni_quic_conn *c) {
 /* Before its turn it may say what can't wait, and that is one packet. */
 static size_t packets_of(const struct hs2ni_quic_conn *c, bool turn) {
   const size_t room = uplink_room(c);
+  const size_t paced = hs2ni_quic_pace_packets(c);
 
   if (!turn && c->rank > c->ep->others) {
     return 1;
   }
-  return room < HS2NI_QUIC_BATCH_PACKETS_MAX ? room
-                                             : HS2NI_QUIC_BATCH_PACKETS_MAX;
+  return room < paced ? room : paced;
 }
 
 /* Writes what c has to say.  Returns whether tx holds something; c may be
@@ -177,6 +177,7 @@ static bool send_conn(struct hs2ni_quic_conn *c, bool turn,
     return false;
   }
   ngtcp2_path_storage_zero(&ps);
+  hs2ni_quic_pace_begins(c);
   c->in_ng = true;
   n = must_probe(c)
           ? write_probe(c, tx, &ps.path, &pi, &segment)

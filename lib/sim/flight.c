@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-#define WINDOW_FIRST (10u * HS2NI_PIPE_MSS) /* RFC 6928 */
-#define TIMEOUT_FIRST HS2N_S(1)             /* RFC 6298, 2 */
+#define WINDOW_FIRST (UINT64_C(10) * HS2NI_PIPE_MSS) /* RFC 6928 */
+#define TIMEOUT_FIRST HS2N_S(1)                      /* RFC 6298, 2 */
 #define TIMEOUT_SLACK HS2N_MS(200)
 #define TIMEOUT_MAX HS2N_S(120)
 #define LINGER HS2N_S(60) /* for the end of the other */

@@ -25,7 +25,7 @@ static void fire(struct hs2ni_timer *timer) {
   c->in_ng = false;
   if (rv == 0) {
     (void)hs2ni_quic_look(c);
-    hs2ni_quic_echo_tick(c);
+    hs2ni_quic_unacked_tick(c);
   }
   (void)hs2ni_quic_settle(c, rv);
 }
@@ -87,7 +87,7 @@ static struct hs2ni_quic_conn *conn_new(struct hs2ni_quic *ep,
   c->ep = ep;
   c->ref = (ngtcp2_crypto_conn_ref){.get_conn = conn_of_ref, .user_data = c};
   c->timer.fire = fire;
-  hs2ni_quic_echo_init(&c->echo);
+  hs2ni_quic_unacked_init(&c->unacked);
   hs2ni_quic_window_init(c);
   c->mtu.quiet = true; /* so that the first packet counts as progress */
   c->local = *local;
@@ -258,7 +258,7 @@ void hs2ni_quic_conn_free(struct hs2ni_quic_conn *c) {
 
 void hs2ni_quic_conn_rearm(struct hs2ni_quic_conn *c) {
   const hs2n_time now = c->ep->env->now;
-  const hs2n_time dead = hs2ni_quic_echo_deadline(c);
+  const hs2n_time dead = hs2ni_quic_unacked_deadline(c);
   hs2n_time at = ngtcp2_conn_get_expiry2(c->ng);
 
   if (dead < at) {

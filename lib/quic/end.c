@@ -87,7 +87,7 @@ static enum hs2n_reason reason_of_transport(uint64_t code) {
     return HS2N_REASON_BUSY;
   case NGTCP2_INTERNAL_ERROR:
     return HS2N_REASON_INTERNAL;
-  case NGTCP2_NO_VIABLE_PATH: /* see echo.c */
+  case NGTCP2_NO_VIABLE_PATH: /* see unacked.c */
     return HS2N_REASON_IDLE_TIMEOUT;
   default:
     return HS2N_REASON_TRANSPORT;

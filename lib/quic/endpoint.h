@@ -114,8 +114,8 @@ struct hs2ni_quic_mtu {
   bool quiet;   /* not even one large packet was in flight at the last look */
 };
 
-/* What echo.c watches. */
-struct hs2ni_quic_echo {
+/* What unacked.c watches. */
+struct hs2ni_quic_unacked {
   hs2n_time waits_since; /* for an ack of anything; NEVER: nothing in flight */
   uint64_t in_flight;    /* after the last look or burst */
 };
@@ -163,7 +163,7 @@ struct hs2ni_quic_conn {
   uint64_t packets_heard;
   uint64_t next_stream; /* id that the next stream_open gets */
   struct hs2ni_quic_mtu mtu;
-  struct hs2ni_quic_echo echo;
+  struct hs2ni_quic_unacked unacked;
   struct hs2ni_quic_pace pace;
   struct hs2ni_quic_window window;
   uint32_t streams_freed;        /* the peer's, not yet given back as places */
@@ -458,15 +458,15 @@ bool hs2ni_quic_look(struct hs2ni_quic_conn *c);
 /* A batch was written. */
 void hs2ni_quic_look_sent(struct hs2ni_quic_conn *c);
 
-/* echo.c */
-void hs2ni_quic_echo_init(struct hs2ni_quic_echo *e);
-void hs2ni_quic_echo_sent(struct hs2ni_quic_conn *c, uint64_t in_flight);
+/* unacked.c */
+void hs2ni_quic_unacked_init(struct hs2ni_quic_unacked *e);
+void hs2ni_quic_unacked_sent(struct hs2ni_quic_conn *c, uint64_t in_flight);
 /* Returns whether less is in flight than was. */
-bool hs2ni_quic_echo_look(struct hs2ni_quic_conn *c, uint64_t in_flight);
+bool hs2ni_quic_unacked_look(struct hs2ni_quic_conn *c, uint64_t in_flight);
 /* When c is dead unless something is acked before, and its end then.  Not
  * asked when packets come in, of which the next may have the ack. */
-hs2n_time hs2ni_quic_echo_deadline(const struct hs2ni_quic_conn *c);
-void hs2ni_quic_echo_tick(struct hs2ni_quic_conn *c);
+hs2n_time hs2ni_quic_unacked_deadline(const struct hs2ni_quic_conn *c);
+void hs2ni_quic_unacked_tick(struct hs2ni_quic_conn *c);
 
 /* window.c */
 void hs2ni_quic_window_init(struct hs2ni_quic_conn *c);

@@ -11,7 +11,7 @@ bool hs2ni_quic_look(struct hs2ni_quic_conn *c) {
     c->packets_heard = info.pkt_recv;
     c->last_heard = c->ep->env->now;
   }
-  acked = hs2ni_quic_echo_look(c, info.bytes_in_flight);
+  acked = hs2ni_quic_unacked_look(c, info.bytes_in_flight);
   hs2ni_quic_mtu_look(c, &info, acked);
   return heard;
 }
@@ -20,7 +20,7 @@ void hs2ni_quic_look_sent(struct hs2ni_quic_conn *c) {
   ngtcp2_conn_info info;
 
   ngtcp2_conn_get_conn_info2(c->ng, &info);
-  hs2ni_quic_echo_sent(c, info.bytes_in_flight);
+  hs2ni_quic_unacked_sent(c, info.bytes_in_flight);
   hs2ni_quic_mtu_sent(c);
 }
 

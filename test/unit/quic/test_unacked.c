@@ -120,7 +120,7 @@ static void a_pause_is_no_silence(void) {
   REQUIRE(meet(430));
   REQUIRE(world_send(a, 100) != NULL);
   world_run(&w, HS2N_MS(30)); /* the ack has left and not come yet */
-  dead = hs2ni_quic_echo_deadline(hs2ni_quic_conn_of(a->conn));
+  dead = hs2ni_quic_unacked_deadline(hs2ni_quic_conn_of(a->conn));
   CHECK(dead > w.now && dead <= w.now + IDLE);
   w.now = dead + HS2N_MS(10); /* nobody was entered; packets come first */
   world_run(&w, HS2N_S(1));

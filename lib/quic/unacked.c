@@ -15,12 +15,12 @@
 /* As ngtcp2 has it of the other silence (RFC 9000, 10.1). */
 #define PTOS_MIN 3u
 
-void hs2ni_quic_echo_init(struct hs2ni_quic_echo *e) {
+void hs2ni_quic_unacked_init(struct hs2ni_quic_unacked *e) {
   e->waits_since = HS2N_TIME_NEVER;
 }
 
-void hs2ni_quic_echo_sent(struct hs2ni_quic_conn *c, uint64_t in_flight) {
-  struct hs2ni_quic_echo *e = &c->echo;
+void hs2ni_quic_unacked_sent(struct hs2ni_quic_conn *c, uint64_t in_flight) {
+  struct hs2ni_quic_unacked *e = &c->unacked;
 
   if (in_flight > 0 && e->waits_since == HS2N_TIME_NEVER) {
     e->waits_since = c->ep->env->now;
@@ -28,8 +28,8 @@ void hs2ni_quic_echo_sent(struct hs2ni_quic_conn *c, uint64_t in_flight) {
   e->in_flight = in_flight;
 }
 
-bool hs2ni_quic_echo_look(struct hs2ni_quic_conn *c, uint64_t in_flight) {
-  struct hs2ni_quic_echo *e = &c->echo;
+bool hs2ni_quic_unacked_look(struct hs2ni_quic_conn *c, uint64_t in_flight) {
+  struct hs2ni_quic_unacked *e = &c->unacked;
   const bool acked = in_flight < e->in_flight;
 
   if (in_flight == 0) {
@@ -41,19 +41,19 @@ bool hs2ni_quic_echo_look(struct hs2ni_quic_conn *c, uint64_t in_flight) {
   return acked;
 }
 
-hs2n_time hs2ni_quic_echo_deadline(const struct hs2ni_quic_conn *c) {
+hs2n_time hs2ni_quic_unacked_deadline(const struct hs2ni_quic_conn *c) {
   const hs2n_time idle = HS2N_MS(c->ep->env->limits.idle_ms);
   hs2n_time least;
 
-  if (!c->up || c->echo.waits_since == HS2N_TIME_NEVER) {
+  if (!c->up || c->unacked.waits_since == HS2N_TIME_NEVER) {
     return HS2N_TIME_NEVER;
   }
   least = PTOS_MIN * ngtcp2_conn_get_pto2(c->ng);
-  return c->echo.waits_since + (idle > least ? idle : least);
+  return c->unacked.waits_since + (idle > least ? idle : least);
 }
 
-void hs2ni_quic_echo_tick(struct hs2ni_quic_conn *c) {
-  if (hs2ni_quic_echo_deadline(c) <= c->ep->env->now) {
+void hs2ni_quic_unacked_tick(struct hs2ni_quic_conn *c) {
+  if (hs2ni_quic_unacked_deadline(c) <= c->ep->env->now) {
     hs2ni_quic_fail(c, HS2N_REASON_IDLE_TIMEOUT, NGTCP2_NO_VIABLE_PATH);
   }
 }

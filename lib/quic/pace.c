@@ -49,6 +49,12 @@ static hs2n_time packet_time(const struct hs2ni_quic_conn *c,
   return 2 * packet * info->smoothed_rtt / info->cwnd;
 }
 
+/* A window that is hardly used says nothing of the path: it is small because
+ * little was sent. */
+static bool is_used(const ngtcp2_conn_info *info) {
+  return info->bytes_in_flight >= info->cwnd / 8;
+}
+
 size_t hs2ni_quic_pace_packets(const struct hs2ni_quic_conn *c) {
   ngtcp2_conn_info info;
 
@@ -56,7 +62,9 @@ size_t hs2ni_quic_pace_packets(const struct hs2ni_quic_conn *c) {
   if (info.min_rtt == UINT64_MAX) { /* no sample yet */
     return HS2NI_QUIC_BATCH_PACKETS_MAX;
   }
-  return packet_time(c, &info) < LONG ? HS2NI_QUIC_BATCH_PACKETS_MAX : 1;
+  return is_used(&info) && packet_time(c, &info) >= LONG
+             ? 1
+             : HS2NI_QUIC_BATCH_PACKETS_MAX;
 }
 
 void hs2ni_quic_pace_begins(struct hs2ni_quic_conn *c) {

@@ -165,7 +165,7 @@ static void must_carry(struct link l, uint64_t seeds,
 }
 
 static void loss_of_2_percent_at_100_ms_costs_no_more_than_ngtcp2(void) {
-  const struct bodies bodies = {.len = 256u << 10, .percent_min = 75};
+  const struct bodies bodies = {.len = 256u << 10, .percent_min = 80};
   struct link l = {.name = "2 % loss, 100 ms",
                    .delay = HS2N_MS(50),
                    .loss_ppm = 20000,

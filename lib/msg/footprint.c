@@ -35,8 +35,8 @@ static uint64_t bodies(const struct hs2n_limits *limits,
      * reading are whole now, and others have been begun since. */
     sum += 2 * assembling(limits, body_max[i]);
   }
-  sum += HS2NI_BODIES_MAX * HS2NI_RX_PARKED_BLOCK; /* not full */
-  kept += limits->rx_window_bytes;                 /* taken, credit withheld */
+  sum += (size_t)HS2NI_BODIES_MAX * HS2NI_RX_PARKED_BLOCK; /* not full */
+  kept += limits->rx_window_bytes;  /* taken, credit withheld */
   kept += HS2NI_DATAGRAM_BYTES_MAX; /* no credit holds that one back */
   return sum + 2 * kept + 2 * n * hs2ni_buf_overhead() +
          n * HS2NI_POOL_BLOCK_MIN;

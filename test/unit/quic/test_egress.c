@@ -88,18 +88,6 @@ static uint64_t bytes_before_lane(unsigned lane) {
   return sum;
 }
 
-static void a_vote_to_the_last_peer_passes_the_proposals_to_all_others(void) {
-  REQUIRE(open_many(CONNS, 1));
-  for (size_t i = 0; i + 1 < CONNS; i++) {
-    REQUIRE(queue(i, HS2N_LANE_PROPOSAL, 1u << 20) != NULL);
-  }
-  REQUIRE(queue(CONNS - 1, HS2N_LANE_VOTE, 150) != NULL);
-  one_turn();
-  CHECK_EQ(pieces[0].conn, CONNS - 1);
-  CHECK(pieces_n > CONNS);
-  world_fini(&m.w);
-}
-
 /* A packet takes as long as all that is in it. */
 static void a_proposal_does_not_fill_the_packet_of_a_vote(void) {
   uint64_t bytes;
@@ -140,39 +128,6 @@ static void a_vote_queued_between_two_batches_leaves_in_the_next(void) {
   CHECK_EQ(m.w.nodes[0].tx_max, 2);
   CHECK_EQ(bytes_before_lane(HS2N_LANE_VOTE), 0);
   CHECK(pieces_n > CONNS);
-  world_fini(&m.w);
-}
-
-/* Both messages are small enough for the first congestion window. */
-static void a_message_reaches_all_its_receivers_before_the_next_begins(void) {
-  uint64_t mixed = 0;
-  uint64_t first_order;
-  bool second = false;
-
-  REQUIRE(open_many(8, 3));
-  first_order = m.order;
-  for (size_t round = 0; round < 2; round++) {
-    for (size_t i = 0; i < 8; i++) {
-      REQUIRE(queue(7 - i, HS2N_LANE_PROPOSAL, 4000) != NULL);
-    }
-  }
-  one_turn();
-  for (size_t i = 0; i < pieces_n; i++) {
-    const uint64_t order =
-        pieces[i].rank - hs2ni_rank(HS2N_LANE_PROPOSAL, 0) - first_order;
-
-    if (order > 8) {
-      mixed += pieces[i].len; /* the second message, perhaps too early */
-      second = true;
-    } else if (second) {
-      CHECK(mixed < 8 * 1452); /* only what filled a packet of the first */
-    }
-    if (i > 0 && order <= 8 && pieces[i - 1].conn != pieces[i].conn) {
-      CHECK_EQ(pieces[i].conn, 8 - order); /* in the order of queueing */
-    }
-  }
-  CHECK(second);
-  CHECK_EQ(pieces[0].conn, 7);
   world_fini(&m.w);
 }
 
@@ -287,10 +242,8 @@ static void no_lower_lane_leaves_while_a_higher_one_could(void) {
 }
 
 int main(void) {
-  RUN(a_vote_to_the_last_peer_passes_the_proposals_to_all_others);
   RUN(a_proposal_does_not_fill_the_packet_of_a_vote);
   RUN(a_vote_queued_between_two_batches_leaves_in_the_next);
-  RUN(a_message_reaches_all_its_receivers_before_the_next_begins);
   RUN(a_blocked_peer_is_passed_over_and_gets_the_rest_later);
   RUN(bulk_goes_on_while_nothing_else_waits);
   RUN(no_lower_lane_leaves_while_a_higher_one_could);

@@ -206,40 +206,6 @@ static void one_seed_gives_one_trace(void) {
   CHECK(first != busy_run(32));
 }
 
-static uint64_t requests(const struct world *w) {
-  return w->nodes[0].te.mem.requests + w->nodes[1].te.mem.requests;
-}
-
-/* Once its pools have grown, a connection that sends and receives takes no
- * memory any more. */
-static void the_steady_state_allocates_nothing(void) {
-  static struct world w;
-  struct world_conn *a;
-  struct world_conn *b;
-  struct world_stream *s;
-  uint64_t before = 0;
-
-  world_init(&w, 2, 33);
-  REQUIRE(world_meet(&w, &a, &b));
-  a->chunk_max = 128;
-  s = world_send(a, 1000000);
-  REQUIRE(s != NULL);
-  s->total = 0;
-  for (unsigned i = 0; i < 300; i++) {
-    if (i == 100) {
-      before = requests(&w);
-    }
-    s->total += 5 * 128;
-    s->fin = false;
-    a->keep_open = true;
-    a->conn->ops->want_tx(a->conn, HS2NI_RANK_FIRST);
-    world_run(&w, HS2N_MS(10));
-  }
-  CHECK_EQ(s->acked, 300 * 5 * 128);
-  CHECK_EQ(requests(&w) - before, 0);
-  world_fini(&w);
-}
-
 int main(void) {
   RUN(four_mebibytes_survive_loss_doubling_and_reordering);
   RUN(cubic_transfers_too);
@@ -249,6 +215,5 @@ int main(void) {
   RUN(the_largest_datagram_fits_and_a_larger_one_is_refused);
   RUN(lost_datagrams_stay_lost);
   RUN(one_seed_gives_one_trace);
-  RUN(the_steady_state_allocates_nothing);
   return tap_done();
 }
